@@ -1,0 +1,57 @@
+# Every target sets up what it needs: a virtual environment in .venv with the locked dependencies.
+# Needs Python 3.11 or newer and GNU Make 3.81 or newer, nothing else.
+
+PYTHON ?= python3
+BIN := .venv/bin
+READY := .venv/.ready
+ARGS ?=
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test check serve bench wheel lock clean
+
+help: ## Show this list
+	@awk -F ':.*## ' '/^[a-z][a-z-]*:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
+
+$(READY): requirements/dev.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo "Python 3.11 or newer is needed; name one with: make PYTHON=python3.12 ..." >&2; exit 1; }
+	@echo "Setting up .venv (once) ..."
+	@rm -rf .venv
+	@$(PYTHON) -m venv .venv || \
+	  { echo "This Python cannot make virtual environments (on Debian: apt install python3-venv)." >&2; exit 1; }
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/dev.lock
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@touch $@
+
+demo: $(READY) ## The whole story on this machine, then stay up to play with (ARGS=--once: end after the run)
+	@$(BIN)/oidc-bridge demo $(ARGS)
+
+test: $(READY) ## Run the tests (ARGS goes to pytest)
+	@$(BIN)/python -m pytest $(ARGS)
+
+check: $(READY) ## Lint, format, types
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+
+serve: $(READY) ## Serve with your configuration (oidc-bridge init makes one)
+	@$(BIN)/oidc-bridge serve $(ARGS)
+
+bench: $(READY) ## CPU per exchange beside the bare cost of its cryptography, in one run
+	@$(BIN)/python -m bench $(ARGS)
+
+wheel: $(READY) ## Build dist/*.whl
+	@rm -rf dist
+	@$(BIN)/python -m build --wheel --no-isolation --outdir dist .
+
+lock: $(READY) ## Renew the locked versions (newest allowed by pyproject.toml)
+	@test -x .venv/lock/bin/uv || { $(PYTHON) -m venv .venv/lock && .venv/lock/bin/python -m pip install --quiet uv; }
+	@for set in run dev; do \
+	  groups=""; test $$set = run || groups="--group test --group check --group build"; \
+	  .venv/lock/bin/uv pip compile pyproject.toml $$groups --upgrade --universal --python-version 3.11 --generate-hashes \
+	    --no-emit-index-url --no-emit-find-links --no-header --no-annotate --quiet --output-file requirements/$$set.lock || exit 1; \
+	done
+
+clean: ## Remove what the targets made
+	@rm -rf .venv .demo build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis bench/results
+	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
