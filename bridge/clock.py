@@ -1,0 +1,12 @@
+"""The only reader of the wall clock. Everything else is handed `now`, read once per request."""
+
+import time
+from collections.abc import Callable
+
+Clock = Callable[[], int]
+"""Seconds since the Unix epoch, UTC."""
+
+
+def system_clock() -> int:
+    """The present moment, in whole seconds."""
+    return int(time.time())

@@ -1,0 +1,156 @@
+"""What would be unsafe or could not work: each rule yields its faults, and all of them are reported at once."""
+
+from base64 import urlsafe_b64decode
+from collections import Counter
+from collections.abc import Iterator
+from ipaddress import ip_address
+from urllib.parse import urlsplit
+from uuid import UUID
+
+from bridge.config.client_checks import client_faults, is_scope_word, origin_problem
+from bridge.config.settings import Config, Fault
+from bridge.model import Environment
+from bridge.store.database import is_database_url, sqlite_path
+from bridge.store.seal import is_secret_key
+from bridge.tokens.claims import PROTOCOL_CLAIMS, PROVEN_CLAIMS
+
+LONGEST_ASSERTION = 30 * 86400  # Dynamic's own maximum
+
+
+def faults_of(config: Config) -> list[Fault]:
+    """Every fault of a configuration; none means that it is safe to serve with."""
+    rules = (_issuer, _secret_keys, _database, _environments, _clients, _claims, _limits)
+    return [fault for rule in rules for fault in rule(config)]
+
+
+def url_problem(url: str, *, development: bool) -> str | None:
+    """What is wrong with a base URL of ours or of Dynamic's, if anything."""
+    try:
+        parts = urlsplit(url)
+        host, _ = parts.hostname, parts.port
+    except ValueError:
+        return "is not a URL"
+    if not host or parts.scheme not in ("http", "https") or not url.isascii() or not url.isprintable() or " " in url:
+        return "is not an absolute http(s) URL"
+    if parts.query or parts.fragment or "?" in url or "#" in url or parts.username is not None:
+        return "has a query, a fragment or user information"
+    if url.endswith("/"):
+        return "ends with a slash"
+    if url != url.replace(parts.netloc, parts.netloc.lower(), 1) or not url.startswith(parts.scheme):
+        return "has capital letters in scheme or host"
+    if parts.scheme == "http" and not (development and is_loopback(host)):
+        return "is not https (http is for loopback with BRIDGE_DEVELOPMENT=true alone)"
+    return None
+
+
+def is_loopback(host: str) -> bool:
+    """Whether a host name or address never leaves this machine."""
+    try:
+        return host == "localhost" or ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def _issuer(config: Config) -> Iterator[Fault]:
+    if not config.issuer:
+        yield Fault("BRIDGE_ISSUER", "is not set", "Set it to the public https URL of this bridge; or run: init")
+        return
+    problem = url_problem(config.issuer, development=config.development)
+    if problem is not None:
+        yield Fault("BRIDGE_ISSUER", problem, "Set it like https://id.example.com, without a slash at the end.")
+    elif config.development and not is_loopback(urlsplit(config.issuer).hostname or ""):
+        yield Fault("BRIDGE_DEVELOPMENT", "is on although the issuer is not loopback", "Unset BRIDGE_DEVELOPMENT.")
+
+
+def _secret_keys(config: Config) -> Iterator[Fault]:
+    mend = "Make one with: oidc-bridge init --only-keys"
+    if not config.secret_keys:
+        yield Fault("BRIDGE_SECRET_KEYS", "is not set", mend)
+    for number, key in enumerate(config.secret_keys, 1):
+        if not is_secret_key(key):
+            yield Fault("BRIDGE_SECRET_KEYS", f"key {number} is not 32 bytes in base64url", mend)
+        elif len(set(urlsafe_b64decode(key))) < 12:  # 32 random bytes hold some 30 different values
+            yield Fault("BRIDGE_SECRET_KEYS", f"key {number} is not random", mend)
+    if len(set(config.secret_keys)) < len(config.secret_keys):
+        yield Fault("BRIDGE_SECRET_KEYS", "holds a key twice", "Remove the copy.")
+
+
+def _database(config: Config) -> Iterator[Fault]:
+    if not is_database_url(config.database_url):
+        yield Fault("BRIDGE_DATABASE_URL", "is no database URL that this program can use", "Use sqlite:///bridge.db")
+    elif sqlite_path(config.database_url) in ("", ":memory:") and not config.development:
+        yield Fault("BRIDGE_DATABASE_URL", "keeps everything in memory only", "Use sqlite:///bridge.db")
+
+
+def _environments(config: Config) -> Iterator[Fault]:
+    if not config.environments:
+        mend = "Copy the environment id from the SDK & API Keys page of Dynamic's dashboard."
+        yield Fault("DYNAMIC_ENVIRONMENT_ID", "is not set", mend)
+    for environment_id, count in Counter(e.environment_id for e in config.environments).items():
+        if count > 1:
+            yield Fault("environments", f"{environment_id} is listed {count} times", "Keep one entry.")
+    for environment in config.environments:
+        yield from _environment(environment, development=config.development)
+
+
+def _environment(environment: Environment, *, development: bool) -> Iterator[Fault]:
+    where = f"environment {environment.environment_id}"
+    if not _is_lower_uuid(environment.environment_id):
+        yield Fault(where, "the id is not a UUID in lower case", "Copy it from Dynamic's dashboard.")
+    problem = url_problem(environment.api_base_url, development=development)
+    if problem is not None:
+        yield Fault(f"{where}, api_base_url", problem, "Use https://app.dynamicauth.com/api/v0 or your custom host.")
+    if environment.key_source == "keys" and not environment.api_token:
+        yield Fault(f"{where}, api_token", "is needed for key source 'keys'", "Set DYNAMIC_API_TOKEN, or use jwks.")
+    if environment.request_origin is not None and (problem := origin_problem(environment.request_origin)):
+        yield Fault(f"{where}, request_origin", problem, "Use an origin like https://app.example.com")
+    for issuer in environment.issuers:
+        if not issuer.endswith(f"/{environment.environment_id}"):
+            yield Fault(f"{where}, issuers", "one does not end with the environment id", "Use <host>/<environment id>")
+
+
+def _clients(config: Config) -> Iterator[Fault]:
+    for client_id, count in Counter(client.client_id for client in config.clients).items():
+        if count > 1:
+            yield Fault(f"client {client_id}", f"is declared {count} times", "Keep one declaration.")
+    known = {environment.environment_id for environment in config.environments}
+    for client in config.clients:
+        yield from client_faults(client, environments=known, needs_secret=True)
+
+
+def _claims(config: Config) -> Iterator[Fault]:
+    for claim, count in Counter(rule.claim for rule in config.claims).items():
+        if count > 1:
+            yield Fault(f"claim {claim}", f"is mapped {count} times", "Keep one mapping.")
+    for rule in config.claims:
+        where = f"claim {rule.claim}"
+        if rule.claim in PROTOCOL_CLAIMS:
+            yield Fault(where, "is a protocol claim", "Choose another name: what tokens say of themselves is ours.")
+        if rule.claim in PROVEN_CLAIMS:
+            yield Fault(where, "is a proven claim", "Choose another name: it is filled with what Dynamic has verified.")
+        if not rule.claim or not rule.claim.isascii() or not rule.claim.isprintable() or len(rule.claim) > 128:
+            yield Fault(where, "is no claim name", "Use up to 128 printable ASCII characters.")
+        if not is_scope_word(rule.scope) or rule.scope in ("openid", "offline_access"):
+            yield Fault(where, f"cannot belong to scope {rule.scope!r}", "Use profile, or a scope word of your own.")
+        if not all(rule.source.split(".")):
+            yield Fault(where, "has an empty member in its source path", 'Write it like "metadata.department".')
+
+
+def _limits(config: Config) -> Iterator[Fault]:
+    for setting, value, least, most in (
+        ("BRIDGE_ASSERTION_MAX_LIFETIME", config.assertion_max_lifetime, 60, LONGEST_ASSERTION),
+        ("BRIDGE_CLOCK_SKEW", config.clock_skew, 0, 60),
+        ("BRIDGE_PORT", config.port, 1, 65535),
+        ("BRIDGE_WORKERS", config.workers, 1, 256),
+    ):
+        if not least <= value <= most:
+            yield Fault(setting, f"is not between {least} and {most}", "Choose a value in that range.")
+    if config.log_level not in ("DEBUG", "INFO", "WARNING", "ERROR"):
+        yield Fault("BRIDGE_LOG_LEVEL", "is no log level", "Use DEBUG, INFO, WARNING or ERROR.")
+
+
+def _is_lower_uuid(value: str) -> bool:
+    try:
+        return str(UUID(value)) == value
+    except ValueError:
+        return False

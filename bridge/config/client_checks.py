@@ -1,0 +1,109 @@
+"""What is wrong with a client's settings: the same rules for bridge.toml and for the command line."""
+
+import re
+from collections.abc import Collection, Iterator
+from urllib.parse import urlsplit
+
+from bridge.config.settings import Fault
+from bridge.model import CLIENT_CREDENTIALS, GRANT_TYPES, Client
+
+_CLIENT_ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
+_SCOPE_WORD = re.compile(r"[\x21\x23-\x5b\x5d-\x7e]{1,128}")
+_TARGET = re.compile(r"[\x21-\x7e]{1,512}")
+_UUID = re.compile(r"[0-9A-Fa-f]{8}(?:-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}")
+_SHA256 = re.compile(r"[0-9a-f]{64}")
+_HOST = re.compile(r"[a-z0-9.-]{1,253}")
+
+
+def client_faults(client: Client, *, environments: Collection[str], needs_secret: bool) -> Iterator[Fault]:
+    """Every fault of a client. `environments`: the configured ones; `needs_secret`: unless one is made right after."""
+    where = f"client {client.client_id}"
+    for rule in (_identifier, _origins, _targets, _lifetimes):
+        for setting, problem, mend in rule(client):
+            yield Fault(f"{where}, {setting}", problem, mend)
+    for setting, problem, mend in _secrets(client, needs_secret=needs_secret):
+        yield Fault(f"{where}, {setting}", problem, mend)
+    for environment_id in client.environments:
+        if environment_id not in environments:
+            yield Fault(f"{where}, environments", f"{environment_id} is not configured", "Add it, or remove it here.")
+
+
+def is_scope_word(word: str) -> bool:
+    """Whether a word can stand in a scope (RFC 6749 section 3.3)."""
+    return _SCOPE_WORD.fullmatch(word) is not None
+
+
+def origin_problem(origin: str) -> str | None:
+    """What is wrong with a web origin (RFC 6454), as browsers spell it; None if nothing."""
+    try:
+        parts = urlsplit(origin)
+        host, port = parts.hostname, parts.port
+    except ValueError:
+        return "is not an origin"
+    if not host or origin != f"{parts.scheme}://{parts.netloc}" or parts.username is not None:
+        return "is not an origin: scheme, host and port alone, no slash at the end"
+    if not _HOST.fullmatch(host.strip("[]")) and ":" not in host:
+        return "is not an origin: host in lower-case ASCII"
+    if origin != origin.lower() or (parts.scheme, port) in (("https", 443), ("http", 80)):
+        return "is not spelt as browsers do: lower case, no default port"
+    if parts.scheme != "https" and not (parts.scheme == "http" and host in ("localhost", "127.0.0.1", "::1")):
+        return "is not https (http is for localhost alone)"
+    return None
+
+
+_Problems = Iterator[tuple[str, str, str]]
+
+
+def _identifier(client: Client) -> _Problems:
+    if not _CLIENT_ID.fullmatch(client.client_id):
+        yield "client_id", "is not 1 to 64 of A-Z a-z 0-9 _ -", "Choose another id."
+    if _UUID.fullmatch(client.client_id):
+        yield "client_id", "looks like a user's id", "Choose one that is not a UUID (RFC 9700 section 4.15)."
+    for grant in client.grants:
+        if grant not in GRANT_TYPES.values():
+            yield "grants", f"{grant!r} is unknown", f"Use {' or '.join(GRANT_TYPES)}."
+    if client.public and CLIENT_CREDENTIALS in client.grants:
+        yield "grants", "a public client has no credentials", "Drop client_credentials, or make it confidential."
+    for word in client.scopes:
+        if not is_scope_word(word):
+            yield "scopes", f"{word!r} is no scope word", "Use words without spaces and quotes."
+
+
+def _secrets(client: Client, *, needs_secret: bool) -> _Problems:
+    if client.public and client.secrets:
+        yield "secret_sha256", "a public client has no secret", "Remove it, or set public = false."
+    if needs_secret and not client.public and not client.secrets:
+        yield "secret_sha256", "is missing", "Make secret and digest with: oidc-bridge client new-secret"
+    if len(client.secrets) > 2:
+        yield "secret_sha256", "holds more than two", "Keep the current one and the next."
+    if not all(_SHA256.fullmatch(secret.sha256) for secret in client.secrets):
+        yield "secret_sha256", "is not a SHA-256 in hex", "Make secret and digest with: oidc-bridge client new-secret"
+
+
+def _origins(client: Client) -> _Problems:
+    for setting, origins in (("assertion_origins", client.assertion_origins), ("cors_origins", client.cors_origins)):
+        for origin in origins:
+            problem = origin_problem(origin)
+            if problem is not None:
+                yield setting, f"{origin!r} {problem}", "Write it like https://app.example.com"
+
+
+def _targets(client: Client) -> _Problems:
+    for setting, targets in (("audiences", client.audiences), ("serves", client.serves)):
+        for target in targets:
+            if not _TARGET.fullmatch(target):
+                yield setting, f"{target!r} is no audience", "Use an absolute URI, or a name without spaces."
+    if client.sector_identifier is not None and not _HOST.fullmatch(client.sector_identifier):
+        yield "sector_identifier", "is no host name", "Write it like example.com"
+    if client.public and client.serves:
+        yield "serves", "a public client cannot introspect", "Make it confidential."
+
+
+def _lifetimes(client: Client) -> _Problems:
+    for setting, value, least, most in (
+        ("access_token_ttl", client.access_token_ttl, 30, 86400),
+        ("id_token_ttl", client.id_token_ttl, 30, 86400),
+        ("assertion_max_age", client.assertion_max_age, 30, 30 * 86400),
+    ):
+        if not least <= value <= most:
+            yield setting, f"is not between {least} and {most} seconds", "Choose a value in that range."

@@ -1,0 +1,45 @@
+"""The configuration as values. Nothing below floor 5 ever sees it: app.py hands on single values."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from bridge.model import ClaimRule, Client, Environment
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """A whole configuration. Durations in seconds."""
+
+    issuer: str
+    secret_keys: tuple[str, ...] = field(repr=False)
+    environments: tuple[Environment, ...]  # the first one is primary: its user ids are our subs
+    clients: tuple[Client, ...]
+    claims: tuple[ClaimRule, ...]
+    database_url: str = field(repr=False)
+    development: bool
+    assertion_max_lifetime: int
+    clock_skew: int
+    host: str
+    port: int
+    workers: int
+    log_level: str
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """One thing that is wrong with a configuration: where, what, and the setting or command that mends it."""
+
+    setting: str
+    problem: str
+    mend: str
+
+    def __str__(self) -> str:
+        return f"{self.setting}: {self.problem}\n    {self.mend}"
+
+
+class ConfigFaults(Exception):
+    """The configuration is missing, contradictory or unsafe; the server refuses to start. Holds every fault."""
+
+    def __init__(self, faults: Sequence[Fault]) -> None:
+        super().__init__("\n".join(map(str, faults)))
+        self.faults = tuple(faults)

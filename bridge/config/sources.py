@@ -1,0 +1,220 @@
+"""Reads the configuration. The only door to pydantic-settings."""
+
+import tomllib
+from collections.abc import Mapping, Sequence
+from dataclasses import fields, replace
+from pathlib import Path
+from typing import Annotated, Any, TypeVar
+
+from dotenv import dotenv_values
+from pydantic import AliasChoices, Field, TypeAdapter, ValidationError
+from pydantic_core import ErrorDetails
+from pydantic_settings import (
+    BaseSettings,
+    EnvSettingsSource,
+    InitSettingsSource,
+    NoDecode,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+)
+
+from bridge.config.checks import faults_of
+from bridge.config.settings import Config, ConfigFaults, Fault
+from bridge.model import GRANT_TYPES, ClaimRule, Client, Environment, Secret
+
+PREFIXES = ("BRIDGE_", "DYNAMIC_", "NEXT_PUBLIC_DYNAMIC_", "NEXT_DYNAMIC_")
+SECRETS = ("BRIDGE_SECRET_KEYS", "BRIDGE_DATABASE_URL", "DYNAMIC_API_TOKEN", "NEXT_DYNAMIC_BEARER_TOKEN")
+"""Settings that may also be given as NAME_FILE, a file that holds the value."""
+
+DEFAULT_ENV_FILE = Path("bridge.env")
+DEFAULT_TOML = Path("bridge.toml")
+
+_Entry = TypeVar("_Entry", Environment, Client, ClaimRule)
+
+
+def _setting(default: Any, *names: str) -> Any:
+    return Field(default, validation_alias=AliasChoices(*names))
+
+
+class _Settings(BaseSettings):
+    """Every setting with its names (environment variable first, bridge.toml's last) and its default."""
+
+    model_config = SettingsConfigDict(extra="forbid", case_sensitive=True)
+
+    issuer: str = _setting("", "BRIDGE_ISSUER", "issuer")
+    secret_keys: Annotated[str, NoDecode] = _setting("", "BRIDGE_SECRET_KEYS", "secret_keys")
+    database_url: str = _setting("sqlite:///bridge.db", "BRIDGE_DATABASE_URL", "database_url")
+    development: bool = _setting(False, "BRIDGE_DEVELOPMENT", "development")
+    assertion_max_lifetime: int = _setting(30 * 86400, "BRIDGE_ASSERTION_MAX_LIFETIME", "assertion_max_lifetime")
+    clock_skew: int = _setting(30, "BRIDGE_CLOCK_SKEW", "clock_skew")
+    host: str = _setting("127.0.0.1", "BRIDGE_HOST", "host")
+    port: int = _setting(8080, "BRIDGE_PORT", "port")
+    workers: int = _setting(1, "BRIDGE_WORKERS", "workers")
+    log_level: str = _setting("INFO", "BRIDGE_LOG_LEVEL", "log_level")
+    # One Dynamic environment needs no bridge.toml.
+    environment_id: str | None = _setting(None, "DYNAMIC_ENVIRONMENT_ID", "NEXT_PUBLIC_DYNAMIC_ENVIRONMENT_ID")
+    api_base_url: str | None = _setting(None, "DYNAMIC_API_BASE_URL")
+    api_token: str | None = _setting(None, "DYNAMIC_API_TOKEN", "NEXT_DYNAMIC_BEARER_TOKEN")
+    key_source: str | None = _setting(None, "DYNAMIC_KEY_SOURCE")
+    issuers: str | None = _setting(None, "DYNAMIC_ISSUERS")
+    request_origin: str | None = _setting(None, "DYNAMIC_REQUEST_ORIGIN")
+    environments: list[dict[str, Any]] = _setting([], "environments")
+    clients: list[dict[str, Any]] = _setting([], "clients")
+    claims: list[dict[str, Any]] = _setting([], "claims")
+
+
+def load(environ: Mapping[str, str], *, env_file: Path | None = None) -> Config:
+    """The configuration, safe to serve with. Raises ConfigFaults with every fault there is."""
+    faults: list[Fault] = []
+    config = _read(_environment(environ, env_file, faults), faults)
+    if config is not None:
+        faults += faults_of(config)
+    if config is None or faults:
+        raise ConfigFaults(faults)
+    return config
+
+
+def _environment(environ: Mapping[str, str], env_file: Path | None, faults: list[Fault]) -> dict[str, str]:
+    """Our variables, the env file's below the environment's own, and the content of …_FILE in place of its name."""
+    path = env_file or DEFAULT_ENV_FILE
+    from_file: Mapping[str, str | None] = {}
+    if env_file is not None and not path.is_file():
+        faults.append(Fault("--env-file", f"{path} does not exist", "Name an existing file."))
+    elif path.is_file():
+        from_file = dotenv_values(path, interpolate=False)
+    merged = {**{name: value for name, value in from_file.items() if value is not None}, **environ}
+    ours = {name: value for name, value in merged.items() if name.startswith(PREFIXES) and value != ""}
+    for name in SECRETS:
+        secret_file = ours.pop(f"{name}_FILE", None)
+        if secret_file is None:
+            continue
+        if name in ours:
+            faults.append(Fault(name, f"given twice, also as {name}_FILE", "Keep one of the two."))
+        try:
+            ours[name] = Path(secret_file).read_text(encoding="utf-8").strip()
+        except (OSError, UnicodeDecodeError):
+            faults.append(Fault(f"{name}_FILE", "cannot be read", "Name a readable text file."))
+    return ours
+
+
+def _read(variables: Mapping[str, str], faults: list[Fault]) -> Config | None:
+    document = _toml(Path(variables.get("BRIDGE_CONFIG", DEFAULT_TOML)), "BRIDGE_CONFIG" in variables, faults)
+    known = {name: value for name, value in variables.items() if name != "BRIDGE_CONFIG"}
+
+    class Environ(EnvSettingsSource):
+        def _load_env_vars(self) -> Mapping[str, str | None]:
+            return known
+
+    class Sourced(_Settings):
+        @classmethod
+        def settings_customise_sources(
+            cls, settings_cls: type[BaseSettings], *_: PydanticBaseSettingsSource, **__: PydanticBaseSettingsSource
+        ) -> tuple[PydanticBaseSettingsSource, ...]:
+            return Environ(settings_cls), InitSettingsSource(settings_cls, document)
+
+    try:
+        settings = Sourced()
+    except ValidationError as error:
+        faults += _invalid(error)
+        return None
+    return _config(settings, faults)
+
+
+def _toml(path: Path, named: bool, faults: list[Fault]) -> dict[str, Any]:
+    if not path.is_file():
+        if named:
+            faults.append(Fault("BRIDGE_CONFIG", f"{path} does not exist", "Name an existing file."))
+        return {}
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, OSError) as error:
+        faults.append(Fault(str(path), f"is not readable TOML: {error}", "Mend the file."))
+        return {}
+
+
+def _config(settings: _Settings, faults: list[Fault]) -> Config | None:
+    before = len(faults)
+    listed = _entries(Environment, "environments", settings.environments, faults)
+    clients = _entries(Client, "clients", [_client_table(table) for table in settings.clients], faults)
+    claims = _entries(ClaimRule, "claims", settings.claims, faults)
+    environments = _with_single_environment(settings, listed, faults)
+    if len(faults) > before:
+        return None
+    return Config(
+        issuer=settings.issuer,
+        secret_keys=tuple(key.strip() for key in settings.secret_keys.split(",") if key.strip()),
+        environments=tuple(environments),
+        clients=tuple(clients),
+        claims=tuple(claims),
+        database_url=settings.database_url,
+        development=settings.development,
+        assertion_max_lifetime=settings.assertion_max_lifetime,
+        clock_skew=settings.clock_skew,
+        host=settings.host,
+        port=settings.port,
+        workers=settings.workers,
+        log_level=settings.log_level.upper(),
+    )
+
+
+def _with_single_environment(
+    settings: _Settings, listed: Sequence[Environment], faults: list[Fault]
+) -> Sequence[Environment]:
+    """The environment named by variables comes first, on top of what bridge.toml says of it."""
+    if settings.environment_id is None:
+        return listed
+    environment_id = settings.environment_id.lower()
+    changes = {
+        name: value
+        for name, value in {
+            "api_base_url": settings.api_base_url,
+            "api_token": settings.api_token,
+            "key_source": settings.key_source,
+            "issuers": settings.issuers.split(",") if settings.issuers else None,
+            "request_origin": settings.request_origin,
+        }.items()
+        if value is not None
+    }
+    base = next((e for e in listed if e.environment_id == environment_id), Environment(environment_id))
+    overlaid = _entries(Environment, "DYNAMIC_…", [{"environment_id": environment_id, **changes}], faults)
+    if not overlaid:
+        return listed
+    named = replace(base, **{name: getattr(overlaid[0], name) for name in changes})
+    return [named, *(e for e in listed if e.environment_id != environment_id)]
+
+
+def _client_table(table: Mapping[str, Any]) -> dict[str, Any]:
+    """A client as bridge.toml writes it: short grant names, secrets as digests (`secret_sha256`)."""
+    entry = dict(table)
+    grants = entry.get("grants")
+    if isinstance(grants, list):
+        entry["grants"] = [GRANT_TYPES.get(name, name) if isinstance(name, str) else name for name in grants]
+    digests = entry.pop("secret_sha256", [])
+    if isinstance(digests, list) and all(isinstance(digest, str) for digest in digests):
+        entry["secrets"] = tuple(Secret(digest.lower()) for digest in digests)
+    else:
+        entry["secret_sha256"] = digests  # refused below as a setting of the wrong form
+    return entry
+
+
+def _entries(kind: type[_Entry], where: str, tables: Sequence[Mapping[str, Any]], faults: list[Fault]) -> list[_Entry]:
+    adapter = TypeAdapter(kind)
+    known = {field.name for field in fields(kind)}
+    accepted: list[_Entry] = []
+    for number, table in enumerate(tables):
+        unknown = sorted(table.keys() - known)
+        faults += [_fault((where, number, name), "unknown setting, or of the wrong form") for name in unknown]
+        try:
+            accepted.append(adapter.validate_python({name: table[name] for name in table.keys() & known}))
+        except ValidationError as error:
+            faults += _invalid(error, where, number)
+    return accepted
+
+
+def _invalid(error: ValidationError, *where: int | str) -> list[Fault]:
+    wrong: list[ErrorDetails] = error.errors(include_url=False, include_input=False)  # the input may be a secret
+    return [_fault((*where, *entry["loc"]), entry["msg"]) for entry in wrong]
+
+
+def _fault(location: Sequence[int | str], problem: str) -> Fault:
+    return Fault(".".join(map(str, location)), problem.lower(), "See the settings in docs/configuration.md.")

@@ -1,0 +1,46 @@
+"""The profile that the small token lacks: GET /sdk/<environment>/users with the user's own token."""
+
+import re
+from typing import Any
+
+from bridge.errors import FetchFailed
+from bridge.fetch import Fetcher
+from bridge.model import Assertion, Json
+
+DEADLINE = 1.5  # seconds; the caller is waiting, and next-auth v4 gives up after 3.5
+
+_CAPITAL = re.compile(r"(?<=[a-z0-9])([A-Z])")
+
+
+def fetch_profile(raw: str, assertion: Assertion, fetcher: Fetcher) -> Json:
+    """The user's profile in the words of the large token (snake_case), credentials included.
+
+    Raises FetchFailed: no answer in time, or an answer about another user or environment (threats A24).
+    """
+    environment = assertion.environment
+    headers = {"Authorization": f"Bearer {raw}"}
+    if environment.request_origin is not None:
+        headers["Origin"] = environment.request_origin
+    url = f"{environment.api_base_url}/sdk/{environment.environment_id}/users"
+    answer = fetcher.get(url, deadline=DEADLINE, headers=headers)
+    if answer.status != 200:
+        raise FetchFailed(f"status {answer.status}")
+    document = answer.json()
+    if not isinstance(document, dict) or not isinstance(document.get("verifiedCredentials"), list):
+        raise FetchFailed("no profile in the answer")
+    if document.get("id") != assertion.user_id or document.get("projectEnvironmentId") != environment.environment_id:
+        raise FetchFailed("profile of another user")
+    profile = {_snake(name): value for name, value in document.items()}
+    profile["verified_credentials"] = [_entry(entry) for entry in document["verifiedCredentials"]]
+    return profile
+
+
+def _entry(entry: Any) -> Any:
+    """A credential under the token's names, which mix both spellings; unknown members are kept under both."""
+    if not isinstance(entry, dict):
+        return entry
+    return {**{_snake(name): value for name, value in entry.items()}, **entry}
+
+
+def _snake(name: str) -> str:
+    return _CAPITAL.sub(lambda match: "_" + match.group(1).lower(), name)

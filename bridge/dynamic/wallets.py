@@ -1,0 +1,54 @@
+"""Blockchain credentials → the claims `wallets` and `wallet_address`."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from bridge.dynamic import text
+from bridge.model import Json
+
+_KINDS = {"embeddedWallet": "embedded", "smartContractWallet": "smart"}
+
+
+def wallets_of(credentials: Sequence[Json], source: Json) -> Json:
+    """`wallets` (one of them primary) and the primary one's address, or nothing if there are none.
+
+    Primary is the wallet that signed in, else the one last selected, else the one last verified, else the first.
+    """
+    entries = [c for c in credentials if c.get("format") == "blockchain" and text.line(c.get("address"))]
+    if not entries:
+        return {}
+    primary = _primary(entries, source)
+    wallets = [_wallet(entry, primary=entry is primary) for entry in entries]
+    return {"wallets": wallets, "wallet_address": primary["address"]}
+
+
+def _primary(entries: Sequence[Json], source: Json) -> Json:
+    by_id = {entry["id"]: entry for entry in reversed(entries) if isinstance(entry.get("id"), str)}
+    signin = by_id.get(str(source.get("signin_credential_id")))
+    if signin is not None:
+        return signin
+    selected = max(entries, key=lambda entry: text.moment(entry.get("lastSelectedAt")) or 0)
+    if text.moment(selected.get("lastSelectedAt")) is not None:
+        return selected
+    return by_id.get(str(source.get("last_verified_credential_id")), entries[0])
+
+
+def _wallet(entry: Json, *, primary: bool) -> dict[str, Any]:
+    """One wallet: the address as Dynamic gave it, since case matters on some chains. Absent facts are absent."""
+    service = entry.get("name_service")
+    candidates = {
+        "namespace": text.line(entry.get("chain")),
+        "address": entry["address"],
+        "kind": _kind(entry),
+        "provider": text.line(entry.get("wallet_name")),
+        "name": text.line(service.get("name")) if isinstance(service, dict) else None,
+        "verified_at": text.moment(entry.get("verifiedAt")),
+        "primary": primary,
+    }
+    return {name: value for name, value in candidates.items() if value is not None}
+
+
+def _kind(entry: Json) -> str:
+    if str(entry.get("id")).endswith("-zerodev"):  # Dynamic's mark on smart-account credentials
+        return "smart"
+    return _KINDS.get(str(entry.get("wallet_provider")), "external")

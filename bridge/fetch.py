@@ -1,0 +1,198 @@
+"""The only door to requests: every call to another server goes out here, and none can hurt us.
+
+A total deadline (a server that drips bytes gains nothing), a cap on the body, no redirects, no compression, an
+address guard, and a bulkhead: a few threads do the waiting, so a slow server slows nobody else.
+"""
+
+import ipaddress
+import json
+import socket
+import threading
+from collections.abc import Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import TimeoutError as FutureTimeout
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import urlsplit
+
+import requests
+from requests.adapters import HTTPAdapter
+from urllib3.connection import HTTPConnection, HTTPSConnection
+from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
+from urllib3.exceptions import HTTPError, NewConnectionError
+
+from bridge.errors import FetchFailed
+
+MAX_BODY_BYTES = 256 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Fetched:
+    """An answer within every limit."""
+
+    status: int
+    body: bytes = field(repr=False)
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+
+    def json(self) -> Any:
+        """The body as JSON. Raises FetchFailed if it is none."""
+        try:
+            return json.loads(self.body)
+        except (ValueError, RecursionError) as error:
+            raise FetchFailed("answer is not JSON") from error
+
+
+class _Wire:
+    """The socket that one call is using, so that a deadline can cut it wherever it blocks."""
+
+    def __init__(self) -> None:
+        self.socket: socket.socket | None = None
+        self.cut = False
+
+    def attach(self, sock: socket.socket) -> None:
+        self.socket = sock
+        if self.cut:
+            self.sever()
+
+    def sever(self) -> None:
+        self.cut = True
+        if self.socket is not None:
+            try:
+                self.socket.shutdown(socket.SHUT_RDWR)
+            except OSError:
+                return
+
+
+_current = threading.local()
+
+
+def _connect(host: str, port: int, timeout: float, *, allow_loopback: bool) -> socket.socket:
+    """A connection to an address that was checked: resolved once, so a name cannot change its mind (rebinding)."""
+    found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    addresses = [str(entry[4][0]) for entry in found]
+    for address in addresses:
+        if not is_public(address) and not (allow_loopback and ipaddress.ip_address(address).is_loopback):
+            raise OSError("address is not public")
+    failure: OSError = OSError("no address")
+    for address in addresses:
+        try:
+            return socket.create_connection((address, port), timeout)
+        except OSError as error:
+            failure = error
+    raise failure
+
+
+def is_public(address: str) -> bool:
+    """Whether an IP address belongs to the public Internet (RFC 6890; addresses that embed another are unwrapped)."""
+    ip: ipaddress.IPv4Address | ipaddress.IPv6Address = ipaddress.ip_address(address.partition("%")[0])
+    if isinstance(ip, ipaddress.IPv6Address):
+        inner = ip.ipv4_mapped or ip.sixtofour
+        if inner is not None:
+            ip = inner
+        elif ip in ipaddress.ip_network("64:ff9b::/96"):
+            ip = ipaddress.IPv4Address(int(ip) & 0xFFFFFFFF)
+    return ip.is_global and not ip.is_multicast
+
+
+def _guarded(base: type[HTTPConnection], *, allow_loopback: bool) -> type[HTTPConnection]:
+    class Guarded(base):  # type: ignore[misc,valid-type]
+        def _new_conn(self) -> socket.socket:
+            try:
+                sock = _connect(self.host, int(self.port), float(self.timeout), allow_loopback=allow_loopback)
+            except OSError as error:
+                raise NewConnectionError(self, type(error).__name__) from error
+            _current.wire.attach(sock)
+            return sock
+
+        def connect(self) -> None:
+            super().connect()
+            _current.wire.attach(self.sock)  # now the TLS socket
+
+    return Guarded
+
+
+class _Adapter(HTTPAdapter):
+    def __init__(self, *, allow_loopback: bool) -> None:
+        self._allow_loopback = allow_loopback
+        super().__init__(pool_connections=4, pool_maxsize=4, max_retries=0)
+
+    def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
+        super().init_poolmanager(*args, **kwargs)
+        plain = _guarded(HTTPConnection, allow_loopback=self._allow_loopback)
+        secure = _guarded(HTTPSConnection, allow_loopback=self._allow_loopback)
+        self.poolmanager.pool_classes_by_scheme = {
+            "http": type("PlainPool", (HTTPConnectionPool,), {"ConnectionCls": plain}),
+            "https": type("SecurePool", (HTTPSConnectionPool,), {"ConnectionCls": secure}),
+        }
+
+
+class Fetcher:
+    """Calls to other servers. `development` allows plain http and loopback, and nothing else that is special."""
+
+    def __init__(self, *, development: bool, threads: int = 4) -> None:
+        self._development = development
+        self._pool = ThreadPoolExecutor(threads, thread_name_prefix="fetch")
+        self._free = threading.Semaphore(threads)
+
+    def get(self, url: str, *, deadline: float, headers: Mapping[str, str] | None = None) -> Fetched:
+        """GET `url` within `deadline` seconds in all, of which none is spent waiting for a place in the bulkhead.
+
+        Raises FetchFailed: no connection, refused address or scheme, deadline passed, body over 256 kB, redirect,
+        compressed answer, or every thread of the bulkhead busy. Any other status is the caller's to judge.
+        """
+        self._check_scheme(url)
+        if not self._free.acquire(blocking=False):
+            raise FetchFailed("too many calls under way")
+        wire = _Wire()
+        try:
+            future: Future[Fetched] = self._pool.submit(self._get, url, dict(headers or {}), deadline, wire)
+        except RuntimeError as error:
+            self._free.release()
+            raise FetchFailed("shutting down") from error
+        future.add_done_callback(lambda _: self._free.release())
+        try:
+            return future.result(timeout=deadline)
+        except FutureTimeout as error:
+            wire.sever()
+            raise FetchFailed("deadline passed") from error
+
+    def close(self) -> None:
+        """Let go of the threads; calls under way end by their own deadline."""
+        self._pool.shutdown(wait=False, cancel_futures=True)
+
+    def _check_scheme(self, url: str) -> None:
+        scheme = urlsplit(url).scheme
+        if scheme != "https" and not (self._development and scheme == "http"):
+            raise FetchFailed("not an https address")
+
+    def _get(self, url: str, headers: dict[str, str], deadline: float, wire: _Wire) -> Fetched:
+        _current.wire = wire
+        session = requests.Session()  # a new one each time: a severed connection must never be used again
+        session.trust_env = False  # neither a proxy nor a netrc password comes from the environment
+        session.mount("http://", _Adapter(allow_loopback=self._development))
+        session.mount("https://", _Adapter(allow_loopback=self._development))
+        wanted = {"Accept": "application/json", "Accept-Encoding": "identity", "User-Agent": "dynamic-oidc-bridge"}
+        try:
+            with (
+                session,
+                session.get(
+                    url, headers={**wanted, **headers}, timeout=deadline, stream=True, allow_redirects=False
+                ) as answer,
+            ):
+                if 300 <= answer.status_code < 400:
+                    raise FetchFailed("answer is a redirect")
+                if answer.headers.get("Content-Encoding", "identity").lower() != "identity":
+                    raise FetchFailed("answer is compressed")
+                return Fetched(answer.status_code, _capped_body(answer), dict(answer.headers))
+        except (requests.RequestException, HTTPError, OSError, ValueError) as error:
+            # The class alone: the text of these errors repeats the URL.
+            raise FetchFailed(f"no answer: {type(error).__name__}") from error
+
+
+def _capped_body(answer: requests.Response) -> bytes:
+    body = bytearray()
+    while chunk := answer.raw.read1(16 * 1024, decode_content=False):
+        body += chunk
+        if len(body) > MAX_BODY_BYTES:
+            raise FetchFailed("answer is larger than 256 kB")
+    return bytes(body)

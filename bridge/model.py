@@ -1,0 +1,165 @@
+"""The nouns of the house: frozen values without I/O.
+
+    Assertion ──verify──▶ Identity ──allow──▶ Grant ──mint──▶ Tokens
+
+Times are whole seconds since the epoch (`…_at`), durations whole seconds (`…_ttl`, `…_age`).
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+Json = Mapping[str, Any]
+SigningAlgorithm = Literal["RS256", "ES256", "Ed25519"]
+Shape = Literal["small", "large"]
+
+
+TOKEN_EXCHANGE = "urn:ietf:params:oauth:grant-type:token-exchange"
+CLIENT_CREDENTIALS = "client_credentials"
+GRANT_TYPES: Mapping[str, str] = {"token-exchange": TOKEN_EXCHANGE, "client_credentials": CLIENT_CREDENTIALS}
+"""The short names that people write, and the grant types they stand for."""
+
+
+@dataclass(frozen=True, slots=True)
+class Environment:
+    """One Dynamic environment whose users this bridge serves: where its keys are and what its tokens must say."""
+
+    environment_id: str
+    api_base_url: str = "https://app.dynamicauth.com/api/v0"
+    api_token: str | None = field(default=None, repr=False)
+    key_source: Literal["jwks", "keys"] = "jwks"
+    issuers: tuple[str, ...] = ()  # accepted besides the four spellings that are known of Dynamic's own hosts
+    request_origin: str | None = None  # the Origin header of our calls, if the environment demands a listed one
+    legacy_scope: bool = False  # accept sign-ins without scope, as environments issued them before 2026
+    refresh_window: int = 30 * 86400  # how long Dynamic keeps a session renewable; dates the sign-in by refreshExp
+    disabled: bool = False
+
+    def accepted_issuers(self) -> frozenset[str]:
+        """Every `iss` that stands for this environment, for byte-equal comparison."""
+        hosts = ("app.dynamicauth.com", "app.dynamic.xyz")
+        known = {f"{scheme}{host}/{self.environment_id}" for scheme in ("", "https://") for host in hosts}
+        return frozenset(known | set(self.issuers))
+
+
+@dataclass(frozen=True, slots=True)
+class Assertion:
+    """A Dynamic JWT that passed every check of dynamic/verify.py; nothing else constructs one."""
+
+    environment: Environment
+    user_id: str
+    sid: str
+    original_sid: str | None
+    issued_at: int
+    expires_at: int
+    refresh_expires_at: int | None
+    shape: Shape
+    digest: bytes  # SHA-256 of what was signed: the same for every spelling of the signature
+    claims: Json = field(repr=False)
+
+    @property
+    def session_key(self) -> str:
+        """Dynamic's session, however often it was refreshed since."""
+        return self.original_sid or self.sid
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """A person as one Dynamic environment knows them: the facts we stand behind, in OIDC's words.
+
+    `claims` holds user claims only (profile, email, wallets …), never a protocol claim. `complete` is false when they
+    come from a small token, which says nothing of credentials. `credentials_digest` changes whenever the user's
+    credentials do; it is empty when Dynamic did not tell.
+    """
+
+    environment_id: str
+    user_id: str
+    claims: Json = field(repr=False)
+    complete: bool
+    amr: tuple[str, ...] = ()
+    credentials_digest: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class User:
+    """A person at this bridge. `sub` is stable and never given to anybody else."""
+
+    sub: str
+    environment_id: str
+    user_id: str
+    claims: Json = field(repr=False)
+    disabled: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ClaimRule:
+    """One line of the operator's claim mapping: a path in the assertion becomes a claim of a scope."""
+
+    source: str  # members joined by dots: "metadata.department"; list positions are numbers
+    claim: str
+    scope: str = "profile"
+    type: Literal["string", "integer", "number", "boolean", "list", "object"] = "string"
+    id_token: bool = True
+    userinfo: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Secret:
+    """A client's secret as we keep it: its SHA-256 in hex, and until when it is good (None: until replaced)."""
+
+    sha256: str = field(repr=False)
+    not_after: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Client:
+    """An application that may ask this bridge for tokens."""
+
+    client_id: str
+    name: str = ""
+    public: bool = False  # no secret: identified by its id alone
+    grants: tuple[str, ...] = (TOKEN_EXCHANGE,)  # grant types
+    scopes: tuple[str, ...] = ("openid", "profile", "email")
+    environments: tuple[str, ...] = ()  # none named: every configured one
+    assertion_origins: tuple[str, ...] = ()  # whose pages' assertions it may exchange
+    cors_origins: tuple[str, ...] = ()  # whose pages may call us from a browser
+    audiences: tuple[str, ...] = ()  # which resources it may ask tokens for
+    serves: tuple[str, ...] = ()  # for which resources it may introspect
+    id_token_alg: SigningAlgorithm = "RS256"
+    access_token_alg: SigningAlgorithm = "RS256"
+    access_token_ttl: int = 600
+    id_token_ttl: int = 600
+    claims_in_id_token: bool = True
+    subject_type: Literal["public", "pairwise"] = "public"
+    sector_identifier: str | None = None
+    assertion_max_age: int = 7200
+    assertion_once: bool = False
+    disabled: bool = False
+    secrets: tuple[Secret, ...] = field(default=(), repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Grant:
+    """Who lets which client do what: what every flow comes by, and the only thing that is ever minted from.
+
+    `user` is None where the client acts for itself. `horizon` is the last second that anything minted may live to.
+    """
+
+    client: Client
+    user: User | None
+    scope: tuple[str, ...]
+    audience: tuple[str, ...]
+    sid: str | None = None
+    auth_time: int | None = None
+    amr: tuple[str, ...] = ()
+    nonce: str | None = None
+    horizon: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Tokens:
+    """What a client takes away. `scope` is what was granted, which may be less than was asked."""
+
+    access_token: str = field(repr=False)
+    expires_in: int
+    scope: tuple[str, ...]
+    id_token: str | None = field(default=None, repr=False)

@@ -1,0 +1,109 @@
+"""From an assertion to a Grant: what every door that takes one shares."""
+
+import logging
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+
+from bridge.dynamic.claims import identity_of, identity_with_profile
+from bridge.dynamic.profile import fetch_profile
+from bridge.dynamic.verify import Door, Verifier
+from bridge.errors import FetchFailed, Refused
+from bridge.fetch import Fetcher
+from bridge.lifecycle.gate import may_issue
+from bridge.model import Assertion, ClaimRule, Client, Grant, Identity
+from bridge.reasons import Reason
+from bridge.store import Database, Tx, seen, users
+from bridge.subjects import client_session
+
+log = logging.getLogger(__name__)
+
+# Scopes whose claims a small token cannot fill by itself: it carries neither credentials nor profile.
+_NEED_PROFILE = frozenset({"profile", "email", "phone", "address", "wallets", "groups"})
+
+
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """An assertion that the door let in, and the identity it proves."""
+
+    assertion: Assertion
+    identity: Identity
+
+
+class Assertions:
+    """Takes assertions in and makes grants of them."""
+
+    def __init__(
+        self,
+        *,
+        verifier: Verifier,
+        fetcher: Fetcher,
+        database: Database,
+        rules: Sequence[ClaimRule],
+        primary_environment: str,
+    ) -> None:
+        self._verifier = verifier
+        self._fetcher = fetcher
+        self._database = database
+        self._rules = rules
+        self._primary_environment = primary_environment
+        self._mapped_scopes = frozenset(rule.scope for rule in rules)
+
+    def accept(self, raw: str, client: Client, scope: Collection[str], now: int) -> Accepted:
+        """The assertion in `raw` at a client's door, with its profile as far as `scope` needs it.
+
+        Raises Refused and Unavailable. May call Dynamic; holds no transaction while it does.
+        """
+        door = Door(origins=frozenset(client.assertion_origins), max_age=client.assertion_max_age)
+        assertion = self._verifier.verify(raw, door, now)
+        identity = identity_of(assertion, self._rules)
+        if not identity.complete and not (_NEED_PROFILE | self._mapped_scopes).isdisjoint(scope):
+            identity = self._completed(raw, assertion, identity)
+        return Accepted(assertion, identity)
+
+    def grant(
+        self,
+        tx: Tx,
+        accepted: Accepted,
+        *,
+        client: Client,
+        grant_type: str,
+        scope: tuple[str, ...],
+        audience: tuple[str, ...],
+        once: bool,
+        now: int,
+    ) -> Grant:
+        """What the assertion lets the client do. Nothing minted from it outlives the assertion.
+
+        Raises Refused. With `once`, the assertion is taken last: a refusal for another reason leaves it good.
+        """
+        assertion = accepted.assertion
+        known = users.recognise(
+            tx, accepted.identity, assertion, primary_environment=self._primary_environment, now=now
+        )
+        may_issue(client, known.user, assertion.environment, grant_type)
+        if once and not seen.take_once(tx, assertion):
+            raise Refused(Reason.ASSERTION_REPLAYED)
+        return Grant(
+            client=client,
+            user=known.user,
+            scope=scope,
+            audience=audience,
+            sid=client_session(assertion.environment.environment_id, assertion.session_key, client.client_id),
+            auth_time=known.auth_time,
+            amr=accepted.identity.amr,
+            horizon=assertion.expires_at,
+        )
+
+    def _completed(self, raw: str, assertion: Assertion, identity: Identity) -> Identity:
+        """The identity with what we remember or else what Dynamic tells; as it is if neither can be had in time."""
+        with self._database.reading() as tx:
+            remembered = users.stored_profile(tx, identity)
+        if remembered is not None:
+            return remembered
+        try:
+            profile = fetch_profile(raw, assertion, self._fetcher)
+        except FetchFailed as failed:
+            # Optional claims are dropped rather than the sign-in (threats A24); the reason's page tells what to do.
+            log.warning("profile", extra={"reason": Reason.PROFILE_UNAVAILABLE.code, "cause": str(failed)})
+            return identity
+        return identity_with_profile(assertion, profile, self._rules)

@@ -1,0 +1,93 @@
+"""Who asks: client authentication (RFC 6749 section 2.3), by exactly one method, the registered one.
+
+Unknown client, wrong secret and wrong method give one and the same answer.
+"""
+
+import hmac
+from base64 import b64decode
+from dataclasses import dataclass, field
+from urllib.parse import unquote_plus
+
+from bridge.errors import Refused
+from bridge.model import Client
+from bridge.oauth.request import Form, HttpRequest
+from bridge.oauth.throttle import Throttle
+from bridge.reasons import Reason
+from bridge.store.clients import Clients, secret_digest
+
+METHODS = ("client_secret_basic", "client_secret_post", "none")
+
+_NOBODY = "0" * 64  # compared with where there is no secret, so that an unknown client takes as long as a known one
+
+
+@dataclass(frozen=True, slots=True)
+class _Claim:
+    """Who a request says it comes from. Not believed yet."""
+
+    client_id: str
+    secret: str | None = field(repr=False)
+
+
+class ClientAuthentication:
+    """Authenticates clients at every endpoint that asks who they are."""
+
+    def __init__(self, clients: Clients, throttle: Throttle) -> None:
+        self._clients = clients
+        self._throttle = throttle
+
+    def authenticate(self, request: HttpRequest, form: Form) -> Client:
+        """The client that sent the request.
+
+        Raises Refused (CLIENT_AUTHENTICATION_FAILED, _AMBIGUOUS, CLIENT_DISABLED, TOO_MANY_TRIES) and Unavailable.
+        """
+        claim = _unverified_claim(request, form)
+        client = self._clients.find(claim.client_id, request.now)
+        if not _proves(claim, client, request.now) or client is None:
+            wait = self._throttle.failed(f"{request.peer} {claim.client_id[:128]}", request.now)
+            if wait:
+                raise Refused(Reason.TOO_MANY_TRIES, retry_after=wait)
+            raise Refused(Reason.CLIENT_AUTHENTICATION_FAILED)
+        if client.disabled:
+            raise Refused(Reason.CLIENT_DISABLED)
+        return client
+
+
+def _unverified_claim(request: HttpRequest, form: Form) -> _Claim:
+    header = request.headers.get("authorization")
+    client_id, secret = form.get("client_id"), form.get("client_secret")
+    if form.get("client_assertion") is not None or form.get("client_assertion_type") is not None:
+        raise Refused(Reason.CLIENT_AUTHENTICATION_FAILED, "no client may use an assertion yet")
+    if header is None:
+        if client_id is None:
+            raise Refused(Reason.CLIENT_AUTHENTICATION_FAILED, "no client named")
+        return _Claim(client_id, secret)
+    claim = _basic(header)
+    if secret is not None or (client_id is not None and client_id != claim.client_id):
+        raise Refused(Reason.CLIENT_AUTHENTICATION_AMBIGUOUS)
+    return claim
+
+
+def _basic(header: str) -> _Claim:
+    """HTTP Basic, form-decoded as RFC 6749 section 2.3.1 asks. Anything odd is a failed authentication, never a 500."""
+    scheme, _, encoded = header.partition(" ")
+    if scheme.lower() != "basic":
+        raise Refused(Reason.CLIENT_AUTHENTICATION_FAILED, "authorization scheme")
+    try:
+        user, separator, password = b64decode(encoded.strip(), validate=True).decode("utf-8").partition(":")
+        client_id = unquote_plus(user, errors="strict")
+        secret = unquote_plus(password, errors="strict")
+    except ValueError as error:
+        raise Refused(Reason.CLIENT_AUTHENTICATION_FAILED, "malformed credentials") from error
+    if not separator or not client_id.isprintable():
+        raise Refused(Reason.CLIENT_AUTHENTICATION_FAILED, "malformed credentials")
+    return _Claim(client_id, secret)
+
+
+def _proves(claim: _Claim, client: Client | None, now: int) -> bool:
+    if claim.secret is None:
+        return client is not None and client.public
+    given = secret_digest(claim.secret)
+    kept = [s.sha256 for s in client.secrets if s.not_after is None or s.not_after > now] if client else []
+    # Every kept secret is compared, and at least one: the time says neither which matched nor whether any exists.
+    matches = [hmac.compare_digest(given, digest) for digest in kept or [_NOBODY]]
+    return client is not None and not client.public and any(matches)

@@ -1,0 +1,39 @@
+"""What we say of ourselves: made of what is registered, so that it cannot promise more (RFC 8414, OIDC Discovery)."""
+
+import json
+from collections.abc import Mapping, Sequence
+
+from bridge.oauth.client_auth import METHODS
+from bridge.oauth.rules import OFFLINE_ACCESS
+from bridge.tokens.claims import ClaimSelection
+
+_REFRESH = "refresh_token"
+
+
+def discovery_document(
+    *,
+    issuer: str,
+    endpoints: Mapping[str, str],
+    grant_types: Sequence[str],
+    algorithms: Sequence[str],
+    selection: ClaimSelection,
+) -> bytes:
+    """The document, as bytes to be served unchanged. `endpoints` maps metadata names to URLs."""
+    offline = [OFFLINE_ACCESS] if _REFRESH in grant_types else []
+    document = {
+        "issuer": issuer,
+        **endpoints,
+        "scopes_supported": ["openid", *selection.scopes, *offline],
+        "response_types_supported": [],
+        "grant_types_supported": list(grant_types),
+        "subject_types_supported": ["public", "pairwise"],
+        "id_token_signing_alg_values_supported": list(algorithms),
+        "token_endpoint_auth_methods_supported": list(METHODS),
+        "introspection_endpoint_auth_methods_supported": [method for method in METHODS if method != "none"],
+        "claim_types_supported": ["normal"],
+        "claims_supported": ["sub", "iss", "aud", "exp", "iat", "auth_time", "amr", "sid", *selection.supported],
+        "claims_parameter_supported": False,
+        "request_parameter_supported": False,
+        "request_uri_parameter_supported": False,
+    }
+    return json.dumps(document, indent=1).encode("ascii")

@@ -1,0 +1,79 @@
+"""What every grant type shares, and therefore none can forget: who asks, the gate, one transaction, one mint."""
+
+from typing import Any, Generic, TypeVar
+
+from authlib.oauth2.rfc6749 import BaseGrant, TokenEndpointMixin
+
+from bridge.lifecycle.gate import may_issue
+from bridge.model import Client, Grant, Tokens
+from bridge.oauth.request import Form
+from bridge.oauth.server import TokenServer
+from bridge.store import Tx
+
+Proof = TypeVar("Proof")
+
+
+class Redemption(BaseGrant, TokenEndpointMixin, Generic[Proof]):
+    """One way to come by a Grant. A kind fills in `prove` and `decide`; the order of the steps is fixed here.
+
+        authenticate ─▶ gate ─▶ prove (no transaction; may call out) ─▶ decide (one transaction) ─▶ mint ─▶ answer
+
+    (Authlib calls the handler of a grant_type a grant; in this house a Grant is the permission.)
+    """
+
+    GRANT_TYPE = ""
+
+    server: TokenServer
+
+    def prove(self) -> Proof:
+        """Everything that can be judged without our database. Raises Refused and Unavailable."""
+        raise NotImplementedError
+
+    def decide(self, tx: Tx, proof: Proof) -> Grant:
+        """The grant, after may_issue for its user. A refusal commits what was written. Raises Refused."""
+        raise NotImplementedError
+
+    def validate_token_request(self) -> None:
+        """Authlib's first step: who asks, and what they prove."""
+        self.request.client = self.server.authentication.authenticate(self.request.http, self.form)
+        may_issue(self.caller, None, None, self.GRANT_TYPE)
+        self.proof = self.prove()
+
+    def create_token_response(self) -> tuple[int, dict[str, Any], list[tuple[str, str]]]:
+        """Authlib's second step. The tokens are signed after the commit: nothing is handed out that was not kept."""
+        grant = self.server.database.decide(lambda tx: self.decide(tx, self.proof))
+        return 200, self.reply(grant), []
+
+    def reply(self, grant: Grant) -> dict[str, Any]:
+        """The body of the answer (RFC 6749 section 5.1)."""
+        return bearer_reply(self.server.mint.mint(grant, self.now))
+
+    @property
+    def caller(self) -> Client:
+        """The authenticated client."""
+        client: Client = self.request.client
+        return client
+
+    @property
+    def form(self) -> Form:
+        """The request's parameters."""
+        form: Form = self.request.parameters
+        return form
+
+    @property
+    def now(self) -> int:
+        """The moment at which the request is judged."""
+        now: int = self.request.http.now
+        return now
+
+
+def bearer_reply(tokens: Tokens) -> dict[str, Any]:
+    """Tokens as a token answer. What is absent is left out: clients trip over null."""
+    members = {
+        "access_token": tokens.access_token,
+        "token_type": "Bearer",
+        "expires_in": tokens.expires_in,
+        "scope": " ".join(tokens.scope) or None,
+        "id_token": tokens.id_token,
+    }
+    return {name: value for name, value in members.items() if value is not None}

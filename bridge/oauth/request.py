@@ -1,0 +1,99 @@
+"""A request as the protocol room sees it, and its form, read strictly and once (RFC 6749 section 3.2)."""
+
+import json
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import parse_qsl
+
+from bridge.errors import Refused, Unavailable
+from bridge.reasons import Reason
+
+MAX_BODY_BYTES = 64 * 1024
+MAX_PARAMETERS = 64
+REPEATABLE = frozenset({"resource", "audience"})  # RFC 8693 section 2.1, RFC 8707 section 2
+MAX_REPEATS = 10
+
+_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
+
+
+@dataclass(frozen=True, slots=True)
+class HttpRequest:
+    """One request: header names in lower case, the whole body, the peer's address, and the moment it is judged at."""
+
+    method: str
+    headers: Mapping[str, str] = field(repr=False)
+    body: bytes = field(repr=False)
+    peer: str
+    now: int
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """One answer, ready to be sent."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes = field(repr=False)
+    why: Refused | Unavailable | None = None  # for the log; the body says the same in OAuth's words
+
+
+def json_answer(status: int, document: Mapping[str, Any]) -> Answer:
+    """A JSON answer that nobody may keep (RFC 6749 section 5.1)."""
+    headers = {"Content-Type": "application/json", "Cache-Control": "no-store", "Pragma": "no-cache"}
+    return Answer(status, headers, json.dumps(document, separators=(",", ":")).encode())
+
+
+class Form:
+    """The parameters of a request body. The query string is never looked at (threats O13)."""
+
+    def __init__(self, values: Mapping[str, Sequence[str]]) -> None:
+        self._values = values
+
+    def get(self, name: str) -> str | None:
+        """The parameter's value; None if absent or empty, which mean the same (RFC 6749 section 3.2)."""
+        return next(iter(self._values.get(name, ())), None)
+
+    def require(self, name: str) -> str:
+        """The parameter's value. Raises Refused(PARAMETER_MISSING)."""
+        value = self.get(name)
+        if value is None:
+            raise Refused(Reason.PARAMETER_MISSING, name)
+        return value
+
+    def every(self, name: str) -> Sequence[str]:
+        """All values of a parameter that may repeat."""
+        return self._values.get(name, ())
+
+    def single_values(self) -> dict[str, str]:
+        """Each parameter with its first value."""
+        return {name: values[0] for name, values in self._values.items() if values}
+
+
+def read_form(request: HttpRequest) -> Form:
+    """The body as a form. Raises Refused: another content type, not UTF-8, control characters, repeats, too many."""
+    content_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if content_type != "application/x-www-form-urlencoded":
+        raise Refused(Reason.REQUEST_MALFORMED, "content type")
+    if len(request.body) > MAX_BODY_BYTES:
+        raise Refused(Reason.BODY_TOO_LARGE)
+    try:
+        pairs = parse_qsl(
+            request.body.decode("ascii"),
+            keep_blank_values=True,
+            encoding="utf-8",
+            errors="strict",
+            max_num_fields=MAX_PARAMETERS,
+        )
+    except ValueError as error:
+        raise Refused(Reason.REQUEST_MALFORMED, "not a form in UTF-8") from error
+    values: dict[str, list[str]] = {}
+    for name, value in pairs:
+        if _CONTROL.search(value):
+            raise Refused(Reason.REQUEST_MALFORMED, "control character")
+        values.setdefault(name, []).append(value)
+    for name, given in values.items():
+        if len(given) > (MAX_REPEATS if name in REPEATABLE else 1):
+            raise Refused(Reason.PARAMETER_REPEATED)
+    return Form({name: [value for value in given if value] for name, given in values.items()})

@@ -1,0 +1,64 @@
+"""Userinfo (OIDC Core section 5.3): the claims of an access token's user, by its scope."""
+
+from dataclasses import replace
+
+from bridge.errors import Refused, Unavailable
+from bridge.oauth.holders import Holders
+from bridge.oauth.refusals import error_document, refusal_answer, unavailable_answer
+from bridge.oauth.request import Answer, HttpRequest, json_answer, read_form
+from bridge.reasons import Reason
+from bridge.tokens.claims import ClaimSelection
+
+
+class Userinfo:
+    """Answers GET and POST; the token in the Authorization header or, by POST, in the form (RFC 6750 section 2)."""
+
+    def __init__(self, *, issuer: str, reasons_url: str, holders: Holders, selection: ClaimSelection) -> None:
+        self._issuer = issuer
+        self._reasons_url = reasons_url
+        self._holders = holders
+        self._selection = selection
+
+    def respond(self, http: HttpRequest) -> Answer:
+        """200 with the claims; 401 bare without a token; 401 or 403 with the error in WWW-Authenticate."""
+        try:
+            raw = _bearer_token(http)
+            if raw is None:
+                bare = json_answer(401, {})
+                return replace(bare, headers={**bare.headers, "WWW-Authenticate": "Bearer"})
+            return self._claims(raw, http.now)
+        except Refused as refused:
+            return self._refusal(refused, http)
+        except Unavailable as unavailable:
+            return unavailable_answer(unavailable, self._reasons_url)
+
+    def _claims(self, raw: str, now: int) -> Answer:
+        holder = self._holders.find(raw, now)
+        if self._issuer not in holder.token.audience:
+            raise Refused(Reason.ACCESS_TOKEN_INVALID, "issued for another resource")
+        if holder.user is None or "openid" not in holder.token.scope:
+            raise Refused(Reason.SCOPE_INSUFFICIENT)
+        claims = self._selection.for_userinfo(holder.user.claims, holder.token.scope)
+        return json_answer(200, {**claims, "sub": holder.token.sub})
+
+    def _refusal(self, refused: Refused, http: HttpRequest) -> Answer:
+        answer = refusal_answer(refused, self._reasons_url, http)
+        if answer.status not in (401, 403):
+            return answer
+        document = error_document(refused.reason, self._reasons_url)
+        if refused.reason is Reason.SCOPE_INSUFFICIENT:
+            document["scope"] = "openid"
+        challenge = "Bearer " + ", ".join(f'{name}="{value}"' for name, value in document.items())
+        return replace(answer, headers={**answer.headers, "WWW-Authenticate": challenge})
+
+
+def _bearer_token(http: HttpRequest) -> str | None:
+    """The one token of the request. Raises Refused if it is sent in two ways (RFC 6750 section 2)."""
+    scheme, _, header_token = http.headers.get("authorization", "").partition(" ")
+    from_header = header_token.strip() if scheme.lower() == "bearer" else None
+    from_form = None
+    if http.method == "POST" and http.body:
+        from_form = read_form(http).get("access_token")
+    if from_header is not None and from_form is not None:
+        raise Refused(Reason.PARAMETER_REPEATED, "access token in header and form")
+    return from_header if from_header is not None else from_form

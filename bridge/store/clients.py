@@ -1,0 +1,144 @@
+"""Registered clients: those of the database, beside those that the configuration declares."""
+
+import hashlib
+import json
+import secrets
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, fields
+from typing import Any
+
+from sqlalchemy import bindparam, delete, insert, or_, select, update
+
+from bridge.model import Client, Secret
+from bridge.store.database import Database, Tx, insert_if_absent
+from bridge.store.tables import client_credentials, clients
+
+SECRET_KIND = "secret_sha256"
+CACHED_FOR = 2  # seconds after which a change made by any instance is seen by all
+_CACHE_LIMIT = 10_000
+
+_ADD = insert_if_absent(clients, "client_id", "settings", "created_at", "updated_at")
+_FIND = select(clients).where(clients.c.client_id == bindparam("id"))
+_SECRETS = (
+    select(client_credentials.c.client_id, client_credentials.c.value, client_credentials.c.not_after)
+    .where(client_credentials.c.kind == SECRET_KIND)
+    .order_by(client_credentials.c.id)
+)
+_SETTINGS = frozenset(field.name for field in fields(Client)) - {"client_id", "secrets"}
+
+
+class Clients:
+    """Look-ups of the serving process: the configuration's clients, then the database's, cached for two seconds."""
+
+    def __init__(self, database: Database, configured: Sequence[Client]) -> None:
+        self._database = database
+        self._configured: Mapping[str, Client] = {client.client_id: client for client in configured}
+        self._cached: dict[str, tuple[int, Client]] = {}
+        self._origins: tuple[int, frozenset[str]] = (-CACHED_FOR, frozenset())
+
+    def find(self, client_id: str, now: int) -> Client | None:
+        """The client with that id, disabled or not; None for an unknown one. Raises Unavailable."""
+        configured = self._configured.get(client_id)
+        if configured is not None:
+            return configured
+        cached_at, client = self._cached.get(client_id, (-CACHED_FOR, None))
+        if client is not None and 0 <= now - cached_at < CACHED_FOR:
+            return client
+        with self._database.reading() as tx:
+            client = find(tx, client_id)
+        if client is None:
+            self._cached.pop(client_id, None)
+            return None
+        if len(self._cached) >= _CACHE_LIMIT:
+            self._cached.clear()
+        self._cached[client_id] = (now, client)
+        return client
+
+    def cors_origins(self, now: int) -> frozenset[str]:
+        """Every web origin that some client lists: whose pages may read the answers of /token and /userinfo."""
+        read_at, origins = self._origins
+        if not 0 <= now - read_at < CACHED_FOR:
+            with self._database.reading() as tx:
+                registered = [*self._configured.values(), *every(tx)]
+            origins = frozenset(origin for client in registered for origin in client.cors_origins)
+            self._origins = (now, origins)
+        return origins
+
+
+def find(tx: Tx, client_id: str) -> Client | None:
+    """The database's client with that id."""
+    row = tx.execute(_FIND, {"id": client_id}).first()
+    if row is None:
+        return None
+    kept = tx.execute(_SECRETS.where(client_credentials.c.client_id == client_id))
+    return _client(row.client_id, row.settings, [Secret(r.value, r.not_after) for r in kept])
+
+
+def every(tx: Tx) -> list[Client]:
+    """All clients of the database, by id."""
+    kept: dict[str, list[Secret]] = {}
+    for row in tx.execute(_SECRETS):
+        kept.setdefault(row.client_id, []).append(Secret(row.value, row.not_after))
+    rows = tx.execute(select(clients).order_by(clients.c.client_id))
+    return [_client(row.client_id, row.settings, kept.get(row.client_id, [])) for row in rows]
+
+
+def add(tx: Tx, client: Client, now: int) -> bool:
+    """Register a client, its secrets apart; False if the id is taken."""
+    row = {"client_id": client.client_id, "settings": _settings(client), "created_at": now, "updated_at": now}
+    return tx.execute(_ADD, row).rowcount == 1
+
+
+def change(tx: Tx, client: Client, now: int) -> bool:
+    """Replace a client's settings, its secrets apart; False if there is none with that id."""
+    changed = (
+        update(clients)
+        .where(clients.c.client_id == client.client_id)
+        .values(settings=_settings(client), updated_at=now)
+    )
+    return tx.execute(changed).rowcount == 1
+
+
+def add_secret(tx: Tx, client_id: str, now: int, *, overlap: int) -> str:
+    """A new secret for the client, returned once and kept as a digest.
+
+    The newest secret so far stays good for `overlap` seconds, older ones end now: two are live at most.
+    """
+    mine = (client_credentials.c.client_id == client_id) & (client_credentials.c.kind == SECRET_KIND)
+    newest = tx.execute(select(client_credentials.c.id).where(mine).order_by(client_credentials.c.id.desc())).scalar()
+    tx.execute(delete(client_credentials).where(mine, client_credentials.c.id != (newest or 0)))
+    tx.execute(
+        update(client_credentials)
+        .where(mine, or_(client_credentials.c.not_after.is_(None), client_credentials.c.not_after > now + overlap))
+        .values(not_after=now + overlap)
+    )
+    secret = new_secret()
+    tx.execute(
+        insert(client_credentials),
+        {"client_id": client_id, "kind": SECRET_KIND, "value": secret_digest(secret), "created_at": now},
+    )
+    return secret
+
+
+def new_secret() -> str:
+    """256 random bits behind a prefix that secret scanners recognise, in characters that no encoding changes."""
+    return f"dob_secret_{secrets.token_urlsafe(32)}"
+
+
+def secret_digest(secret: str) -> str:
+    """What is kept of a client secret: SHA-256 in hex. It is random, so nothing slower is needed."""
+    return hashlib.sha256(secret.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def _settings(client: Client) -> str:
+    document = {name: value for name, value in asdict(client).items() if name in _SETTINGS}
+    return json.dumps(document, sort_keys=True)
+
+
+def _client(client_id: str, settings: str, kept: Sequence[Secret]) -> Client:
+    # A setting that an older version wrote and this one no longer has is passed over (rolling upgrades).
+    document = {name: value for name, value in json.loads(settings).items() if name in _SETTINGS}
+    values: dict[str, Any] = {
+        name: tuple(value) if isinstance(value, list) else value for name, value in document.items()
+    }
+    return Client(client_id=client_id, secrets=tuple(kept), **values)

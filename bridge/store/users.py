@@ -1,0 +1,175 @@
+"""Who was here: one row per person and environment, written only when something changed."""
+
+import json
+from dataclasses import dataclass, replace
+
+from sqlalchemy import and_, bindparam, select, update
+
+from bridge.model import Assertion, Identity, Json, User
+from bridge.store.database import Tx, insert_if_absent
+from bridge.store.tables import upstream_sessions, users
+from bridge.subjects import subject
+
+_KEPT_AFTER_EXPIRY = 60  # seconds; clocks differ
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """A user as recognised in one sign-in: who it is, and when they provably signed in."""
+
+    user: User
+    auth_time: int
+
+
+_FIND = (
+    select(
+        users.c.sub,
+        users.c.claims,
+        users.c.credentials_digest,
+        users.c.disabled_at,
+        upstream_sessions.c.auth_time,
+        upstream_sessions.c.expires_at,
+    )
+    .select_from(
+        users.outerjoin(
+            upstream_sessions,
+            and_(
+                upstream_sessions.c.environment_id == users.c.environment_id,
+                upstream_sessions.c.session_key == bindparam("session_key"),
+                upstream_sessions.c.user_id == users.c.user_id,
+            ),
+        )
+    )
+    .where(users.c.environment_id == bindparam("environment"), users.c.user_id == bindparam("user"))
+)
+_PROFILE = select(users.c.claims).where(
+    users.c.environment_id == bindparam("environment"),
+    users.c.user_id == bindparam("user"),
+    users.c.credentials_digest == bindparam("digest"),
+)
+_ADD = insert_if_absent(
+    users, "environment_id", "user_id", "sub", "claims", "credentials_digest", "created_at", "updated_at"
+)
+_ADD_SESSION = insert_if_absent(
+    upstream_sessions, "environment_id", "session_key", "user_id", "auth_time", "expires_at"
+)
+_BY_SUB = select(users).where(users.c.sub == bindparam("wanted_sub"))
+_UPDATE = (
+    update(users)
+    .where(users.c.environment_id == bindparam("environment"), users.c.user_id == bindparam("user"))
+    .values(claims=bindparam("new_claims"), credentials_digest=bindparam("new_digest"), updated_at=bindparam("now"))
+)
+_DISABLE = update(users).where(users.c.sub == bindparam("wanted_sub")).values(disabled_at=bindparam("moment"))
+
+
+def recognise(tx: Tx, identity: Identity, assertion: Assertion, *, primary_environment: str, now: int) -> Known:
+    """The user behind a verified identity, made known if new, brought up to date if changed.
+
+    An incomplete identity (small token) leaves a stored profile of the same credentials alone and replaces an older
+    one: what may have been unlinked is not handed out.
+    """
+    sign_in_at = _sign_in_time(assertion)
+    row = tx.execute(
+        _FIND,
+        {
+            "environment": identity.environment_id,
+            "user": identity.user_id,
+            "session_key": assertion.session_key,
+        },
+    ).first()
+    if row is None:
+        user = _add(tx, identity, primary_environment=primary_environment, now=now)
+        _remember_session(tx, assertion, sign_in_at)
+        return Known(user, sign_in_at)
+    claims = row.claims
+    stored_fits = not identity.complete and row.credentials_digest == identity.credentials_digest != ""
+    if not stored_fits:
+        claims, digest = _dumped(identity.claims), identity.credentials_digest if identity.complete else ""
+        if (claims, digest) != (row.claims, row.credentials_digest):
+            tx.execute(
+                _UPDATE,
+                {
+                    "environment": identity.environment_id,
+                    "user": identity.user_id,
+                    "new_claims": claims,
+                    "new_digest": digest,
+                    "now": now,
+                },
+            )
+    auth_time = sign_in_at if row.auth_time is None else min(row.auth_time, sign_in_at)
+    if auth_time != row.auth_time or _session_end(assertion) > row.expires_at:
+        _remember_session(tx, assertion, auth_time)
+    user = User(row.sub, identity.environment_id, identity.user_id, json.loads(claims), row.disabled_at is not None)
+    return Known(user, auth_time)
+
+
+def stored_profile(tx: Tx, identity: Identity) -> Identity | None:
+    """The identity with the stored claims, if those tell of the very credentials that the token's hashes name."""
+    if not identity.credentials_digest:
+        return None
+    row = tx.execute(
+        _PROFILE,
+        {
+            "environment": identity.environment_id,
+            "user": identity.user_id,
+            "digest": identity.credentials_digest,
+        },
+    ).first()
+    return None if row is None else replace(identity, claims=json.loads(row.claims), complete=True)
+
+
+def by_sub(tx: Tx, sub: str) -> User | None:
+    """The user with that sub, disabled or not."""
+    row = tx.execute(_BY_SUB, {"wanted_sub": sub}).first()
+    if row is None:
+        return None
+    return User(row.sub, row.environment_id, row.user_id, json.loads(row.claims), row.disabled_at is not None)
+
+
+def set_disabled(tx: Tx, sub: str, *, disabled: bool, now: int) -> bool:
+    """Switch a user off or on; False if there is none with that sub."""
+    return tx.execute(_DISABLE, {"wanted_sub": sub, "moment": now if disabled else None}).rowcount == 1
+
+
+def _add(tx: Tx, identity: Identity, *, primary_environment: str, now: int) -> User:
+    sub = subject(identity.environment_id, identity.user_id, primary_environment=primary_environment)
+    values = {
+        "environment_id": identity.environment_id,
+        "user_id": identity.user_id,
+        "sub": sub,
+        "claims": _dumped(identity.claims),
+        "credentials_digest": identity.credentials_digest if identity.complete else "",
+        "created_at": now,
+        "updated_at": now,
+    }
+    tx.execute(_ADD, values)  # another instance may have met the same person a moment earlier
+    return User(sub, identity.environment_id, identity.user_id, identity.claims)
+
+
+def _sign_in_time(assertion: Assertion) -> int:
+    """The earliest moment at which this token alone proves a sign-in: its iat, or the start of the refresh window."""
+    if assertion.refresh_expires_at is None:
+        return assertion.issued_at
+    window_start = assertion.refresh_expires_at - assertion.environment.refresh_window
+    return max(1, min(assertion.issued_at, window_start))
+
+
+def _session_end(assertion: Assertion) -> int:
+    return max(assertion.expires_at, assertion.refresh_expires_at or 0) + _KEPT_AFTER_EXPIRY
+
+
+def _remember_session(tx: Tx, assertion: Assertion, auth_time: int) -> None:
+    key = {"environment_id": assertion.environment.environment_id, "session_key": assertion.session_key}
+    values = {"auth_time": auth_time, "expires_at": _session_end(assertion)}
+    mine = and_(
+        upstream_sessions.c.environment_id == key["environment_id"],
+        upstream_sessions.c.session_key == key["session_key"],
+        upstream_sessions.c.user_id == assertion.user_id,
+    )
+    if tx.execute(update(upstream_sessions).where(mine).values(**values)).rowcount:
+        return
+    tx.execute(_ADD_SESSION, {**key, "user_id": assertion.user_id, **values})
+
+
+def _dumped(claims: Json) -> str:
+    return json.dumps(claims, sort_keys=True, separators=(",", ":"))

@@ -1,0 +1,50 @@
+"""Our own tokens, back: the only reader of access tokens (RFC 9068 section 4)."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from bridge import jose
+from bridge.errors import Refused
+from bridge.model import Json
+from bridge.reasons import Reason
+from bridge.tokens.keyring import Keyring
+from bridge.tokens.mint import ACCESS_TOKEN_TYP
+
+
+@dataclass(frozen=True, slots=True)
+class AccessToken:
+    """A valid access token of ours. Whether its user and client may still use it, the caller asks."""
+
+    sub: str
+    client_id: str
+    scope: tuple[str, ...]
+    audience: tuple[str, ...]
+    claims: Json = field(repr=False)
+
+
+def read_access_token(raw: str, *, keyring: Keyring, issuer: str, now: int) -> AccessToken:
+    """The access token in `raw`. Raises Refused(ACCESS_TOKEN_INVALID), for an ID token or an assertion too."""
+    try:
+        token = jose.parse(raw)
+        key = keyring.find(jose.key_id(token.header))
+    except Refused as refused:
+        raise Refused(Reason.ACCESS_TOKEN_INVALID, refused.detail) from refused
+    header, claims = token.header, token.payload
+    if key is None or header.get("alg") != key.alg or header.get("typ") != ACCESS_TOKEN_TYP or "crit" in header:
+        raise Refused(Reason.ACCESS_TOKEN_INVALID, "not an access token of ours")
+    if not key.verifies(token):
+        raise Refused(Reason.ACCESS_TOKEN_INVALID, "signature")
+    # From here on the claims are what we wrote ourselves.
+    if claims["iss"] != issuer or claims["exp"] <= now:
+        raise Refused(Reason.ACCESS_TOKEN_INVALID, "expired or another issuer")
+    return AccessToken(
+        sub=claims["sub"],
+        client_id=claims["client_id"],
+        scope=tuple(claims["scope"].split()),
+        audience=_audience(claims["aud"]),
+        claims=claims,
+    )
+
+
+def _audience(value: Any) -> tuple[str, ...]:
+    return (value,) if isinstance(value, str) else tuple(value)

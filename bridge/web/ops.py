@@ -1,0 +1,36 @@
+"""What operators and load balancers ask: are you there, and can you work?"""
+
+from collections.abc import Callable, Mapping
+
+from flask import Blueprint, Response, jsonify
+
+Probe = Callable[[], str | None]
+"""What is wrong with one part, in a word; None if nothing."""
+
+
+def ops_blueprint(probes: Mapping[str, Probe]) -> Blueprint:
+    """/healthz says that the process answers; /readyz that every part it needs does, and names the ones that do not.
+
+    Dynamic is no such part: with its keys remembered we work without it, and a restart would only forget them.
+    """
+    blueprint = Blueprint("ops", __name__)
+
+    @blueprint.get("/healthz")
+    def healthz() -> Response:
+        return _uncached({"status": "ok"}, 200)
+
+    @blueprint.get("/readyz")
+    def readyz() -> Response:
+        found = {name: probe() for name, probe in probes.items()}
+        ready = not any(found.values())
+        parts = {name: problem or "ok" for name, problem in found.items()}
+        return _uncached({"status": "ready" if ready else "not ready", "parts": parts}, 200 if ready else 503)
+
+    return blueprint
+
+
+def _uncached(document: Mapping[str, object], status: int) -> Response:
+    response = jsonify(document)
+    response.status_code = status
+    response.headers["Cache-Control"] = "no-store"
+    return response
