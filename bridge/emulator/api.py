@@ -1,0 +1,156 @@
+"""Dynamic's own paths, below /api/v0."""
+
+import base64
+import hmac
+from collections.abc import Callable
+
+from flask import Blueprint, abort, jsonify, request
+from flask.typing import ResponseReturnValue
+from flask.wrappers import Response
+
+from bridge.emulator.clock import iso
+from bridge.emulator.environment import project_settings
+from bridge.emulator.errors import NotAuthenticatedError, SessionEndedError, UnknownSessionError
+from bridge.emulator.faults import BASE
+from bridge.emulator.model import Session
+from bridge.emulator.profile import sdk_user
+from bridge.emulator.world import Emulator
+
+COOKIE = "DYNAMIC_JWT_TOKEN"
+
+
+def dynamic_api(emulator: Emulator) -> Blueprint:
+    """The blueprint over `emulator`. Every answer is JSON or empty."""
+    api = Blueprint("dynamic", __name__, url_prefix=BASE)
+    _guard(api, emulator)
+    _keys(api, emulator)
+    _public(api, emulator)
+    _own_session(api, emulator)
+    _server_side(api, emulator)
+    return api
+
+
+def _guard(api: Blueprint, emulator: Emulator) -> None:
+    @api.before_request
+    def right_environment() -> None:
+        environment = (request.view_args or {}).get("environment", emulator.environment_id)
+        if environment != emulator.environment_id:
+            abort(404, "environment not found")
+
+    @api.before_request
+    def right_origin() -> None:
+        switches, origin = emulator.switches, request.headers.get("Origin")
+        if not switches.sdk_requires_origin or not request.path.startswith(f"{BASE}/sdk/"):
+            return
+        if "/.well-known/" in request.path:
+            return
+        if origin is None or (switches.allowed_origins and origin not in switches.allowed_origins):
+            abort(403, "origin not allowed")
+
+    @api.errorhandler(NotAuthenticatedError)
+    @api.errorhandler(SessionEndedError)
+    def refused(error: Exception) -> ResponseReturnValue:
+        return {"error": str(error), "code": "unauthorized"}, 401
+
+
+def _keys(api: Blueprint, emulator: Emulator) -> None:
+    @api.get("/sdk/<environment>/.well-known/jwks")
+    @api.get("/sdk/<environment>/.well-known/jwks.json")
+    def jwks(environment: str) -> Response:  # noqa: ARG001 - checked before the request
+        answer = jsonify(emulator.served_jwks())
+        if emulator.switches.jwks_cache_control is not None:
+            answer.headers["Cache-Control"] = emulator.switches.jwks_cache_control
+        return answer
+
+    @api.get("/environments/<environment>/keys")
+    def keys(environment: str) -> ResponseReturnValue:  # noqa: ARG001
+        _require_api_token(emulator)
+        pem = emulator.public_pem(emulator.switches.keys_endpoint_pem)
+        return {"key": {"id": emulator.keys_endpoint_id(), "publicKey": base64.b64encode(pem.encode()).decode()}}
+
+
+def _public(api: Blueprint, emulator: Emulator) -> None:
+    @api.get("/sdk/<environment>/settings")
+    def settings(environment: str) -> ResponseReturnValue:  # noqa: ARG001
+        return project_settings(emulator.switches)
+
+    @api.get("/sdk/<environment>/healthcheck")
+    def healthcheck(environment: str) -> ResponseReturnValue:  # noqa: ARG001
+        return {"status": "healthy"}
+
+
+def _own_session(api: Blueprint, emulator: Emulator) -> None:
+    @api.get("/sdk/<environment>/session")
+    def session(environment: str) -> ResponseReturnValue:  # noqa: ARG001
+        try:
+            _caller(emulator)
+        except NotAuthenticatedError as refusal:
+            return {"error": str(refusal)}, emulator.switches.session_refused_status
+        return "", emulator.switches.session_status
+
+    @api.get("/sdk/<environment>/users")
+    def users(environment: str) -> ResponseReturnValue:  # noqa: ARG001
+        return _shown(emulator, _caller(emulator))
+
+    @api.post("/sdk/<environment>/revoke")
+    def revoke(environment: str) -> ResponseReturnValue:  # noqa: ARG001
+        emulator.revoke(_caller(emulator).sid)
+        return "", 204
+
+    @api.post("/sdk/<environment>/refresh")
+    def refresh(environment: str) -> Response:  # noqa: ARG001
+        return _verify_response(emulator, emulator.refresh(_caller(emulator).sid))
+
+
+def _server_side(api: Blueprint, emulator: Emulator) -> None:
+    @api.get("/users/<user_id>/sessions/<sid>")
+    def session_of_user(user_id: str, sid: str) -> ResponseReturnValue:
+        _require_api_token(emulator)
+        try:
+            session = emulator.session(sid)
+        except UnknownSessionError:
+            session = None
+        if session is None or session.user_id != user_id:
+            abort(404, "session not found")
+        return {
+            "id": session.sid,
+            "createdAt": iso(session.created_at),
+            "ipAddress": "127.0.0.1",
+            "userAgent": "emulator",
+            "revokedAt": None if session.revoked_at is None else iso(session.revoked_at),
+        }
+
+
+def _bearer() -> str:
+    scheme, _, token = request.headers.get("Authorization", "").partition(" ")
+    return token.strip() if scheme.lower() == "bearer" else ""
+
+
+def _require_api_token(emulator: Emulator) -> None:
+    if not hmac.compare_digest(_bearer().encode(), emulator.api_token.encode()):
+        raise NotAuthenticatedError("an API token is needed")
+
+
+def _caller(emulator: Emulator) -> Session:
+    cookie = request.cookies.get(COOKIE, "") if emulator.switches.cookie_mode else ""
+    return emulator.authenticate(_bearer() or cookie)
+
+
+def _shown(emulator: Emulator, session: Session) -> dict[str, object]:
+    user = emulator.get_user(session.user_id)
+    return sdk_user(user, session, emulator.switches, emulator.environment_id)
+
+
+def _verify_response(emulator: Emulator, session: Session) -> Response:
+    """Dynamic's VerifyResponse: with both tokens, or in cookie mode with none and the small one as a cookie."""
+    lifetime = emulator.switches.jwt_duration_minutes * 60
+    issued_at, origin = emulator.clock(), request.headers.get("Origin")
+    mint: Callable[..., str] = emulator.mint
+    minified = mint(session, shape="small", origin=origin, lifetime=lifetime, issued_at=issued_at)
+    body: dict[str, object] = {"user": _shown(emulator, session), "expiresAt": issued_at + lifetime}
+    if emulator.switches.cookie_mode:
+        answer = jsonify(body)
+        answer.set_cookie(COOKIE, minified, max_age=lifetime, secure=True, httponly=True, samesite="Lax")
+        return answer
+    full = mint(session, shape="large", origin=origin, lifetime=lifetime, issued_at=issued_at)
+    return jsonify({**body, "jwt": full, "minifiedJwt": minified})

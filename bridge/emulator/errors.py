@@ -1,0 +1,25 @@
+"""What the emulator refuses with, in the process; over HTTP each has a status code (see api and admin)."""
+
+
+class UnknownUserError(LookupError):
+    """No user has this id."""
+
+
+class UnknownSessionError(LookupError):
+    """No session has this id."""
+
+
+class UnknownCredentialError(LookupError):
+    """The user has no credential of this id."""
+
+
+class UnknownKeyError(LookupError):
+    """The environment never had a key of this id."""
+
+
+class SessionEndedError(Exception):
+    """The session was revoked, replaced, or is past its refresh window."""
+
+
+class NotAuthenticatedError(Exception):
+    """A bearer token that is not ours, has expired, or whose session has ended."""
