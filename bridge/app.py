@@ -1,6 +1,8 @@
 """The only wiring: builds each part once, hands it what it needs, and mounts the routes."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 from flask import Flask
@@ -32,64 +34,92 @@ from bridge.tokens.mint import Mint
 from bridge.tokens.pairwise import Subjects, new_pairwise_key
 from bridge.web.edge import guard_edge
 from bridge.web.endpoints import Document, Endpoint, document_blueprint, endpoint_blueprint
-from bridge.web.ops import ops_blueprint
+from bridge.web.ops import Probe, ops_blueprint
 from bridge.web.pages import page_blueprint
 
 
-def create_app(config: Config, clock: Clock = system_clock) -> Flask:
-    """The bridge as a WSGI application.
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """The parts of a bridge, each built once. `close` lets go of threads and connections."""
 
-    Reads signing keys from the database, which must have the current schema. Raises SchemaMismatch, SealBroken and
-    Unavailable.
+    database: Database
+    clients: Clients
+    keyring: Keyring
+    subjects: Subjects
+    verifier: Verifier
+    selection: ClaimSelection
+    mint: Mint
+    assertions: Assertions
+    close: Callable[[], None]
+
+
+def assemble(config: Config, clock: Clock = system_clock) -> Parts:
+    """The parts that a configuration asks for, the protocol's endpoints apart.
+
+    Reads our keys from the database, which must have the current schema, and makes those that are missing. Calls
+    nobody else. Raises SchemaMismatch, SealBroken and Unavailable.
     """
-    issuer = config.issuer
+    with ExitStack() as held:
+        database = Database(config.database_url)
+        held.callback(database.close)
+        database.check_schema()
+        keyring, subjects = _own_secrets(database, Sealer(config.secret_keys), clock)
+
+        key_fetcher = Fetcher(development=config.development)
+        profile_fetcher = Fetcher(development=config.development)  # its own bulkhead: profiles never delay keys
+        held.callback(key_fetcher.close)
+        held.callback(profile_fetcher.close)
+        verifier = _verifier(config, key_fetcher, clock)
+
+        selection = ClaimSelection(config.claims)
+        return Parts(
+            database=database,
+            clients=Clients(database, config.clients),
+            keyring=keyring,
+            subjects=subjects,
+            verifier=verifier,
+            selection=selection,
+            mint=Mint(issuer=config.issuer, keyring=keyring, selection=selection, subjects=subjects),
+            assertions=Assertions(
+                verifier=verifier,
+                fetcher=profile_fetcher,
+                database=database,
+                rules=config.claims,
+                primary_environment=config.environments[0].environment_id,
+            ),
+            close=held.pop_all().close,
+        )
+
+
+def create_app(config: Config, clock: Clock = system_clock) -> Flask:
+    """The bridge as a WSGI application; `app.extensions["bridge"]` holds its Parts. Raises what `assemble` raises."""
+    parts = assemble(config, clock)
+    issuer, prefix = config.issuer, urlsplit(config.issuer).path or None
     reasons_url = f"{issuer}/reasons"
 
-    # store
-    database = Database(config.database_url)
-    database.check_schema()
-    clients = Clients(database, config.clients)
-    keyring, subjects = _own_secrets(database, Sealer(config.secret_keys), clock)
-
-    # dynamic
-    verifier = _verifier(config, clock)
-    environments = {environment.environment_id: environment for environment in config.environments}
-
-    # tokens
-    selection = ClaimSelection(config.claims)
-    mint = Mint(issuer=issuer, keyring=keyring, selection=selection, subjects=subjects)
-
-    # oauth
-    authentication = ClientAuthentication(clients, Throttle())
+    authentication = ClientAuthentication(parts.clients, Throttle())
     token_server = TokenServer(
         issuer=issuer,
         token_url=f"{issuer}/token",
         reasons_url=reasons_url,
-        database=database,
+        database=parts.database,
         authentication=authentication,
-        mint=mint,
-        assertions=Assertions(
-            verifier=verifier,
-            fetcher=Fetcher(development=config.development),  # its own bulkhead: profiles never delay keys
-            database=database,
-            rules=config.claims,
-            primary_environment=config.environments[0].environment_id,
-        ),
+        mint=parts.mint,
+        assertions=parts.assertions,
     )
     token_server.register_grant(TokenExchange)
     token_server.register_grant(ClientCredentials)
     holders = Holders(
         issuer=issuer,
-        keyring=keyring,
-        subjects=subjects,
-        clients=clients,
-        database=database,
-        environments=environments,
+        keyring=parts.keyring,
+        subjects=parts.subjects,
+        clients=parts.clients,
+        database=parts.database,
+        environments={environment.environment_id: environment for environment in config.environments},
     )
-    userinfo = Userinfo(issuer=issuer, reasons_url=reasons_url, holders=holders, selection=selection)
+    userinfo = Userinfo(issuer=issuer, reasons_url=reasons_url, holders=holders, selection=parts.selection)
     introspection = Introspection(reasons_url=reasons_url, authentication=authentication, holders=holders)
 
-    # web
     endpoints = (
         Endpoint("token_endpoint", "/token", ["POST"], token_server.respond, cors=True),
         Endpoint("userinfo_endpoint", "/userinfo", ["GET", "POST"], userinfo.respond, cors=True),
@@ -100,20 +130,20 @@ def create_app(config: Config, clock: Clock = system_clock) -> Flask:
         issuer=issuer,
         endpoints={**metadata, "jwks_uri": f"{issuer}/jwks"},
         grant_types=token_server.grant_types,
-        algorithms=keyring.algorithms,
-        selection=selection,
+        algorithms=parts.keyring.algorithms,
+        selection=parts.selection,
     )
 
     app = Flask("bridge", template_folder=str(TEMPLATES), static_folder=None)
     app.config["MAX_CONTENT_LENGTH"] = MAX_BODY_BYTES
-    prefix = urlsplit(issuer).path
+    app.extensions["bridge"] = parts
     app.register_blueprint(
-        endpoint_blueprint(endpoints, clock=clock, reasons_url=reasons_url, cors_origins=clients.cors_origins),
-        url_prefix=prefix or None,
+        endpoint_blueprint(endpoints, clock=clock, reasons_url=reasons_url, cors_origins=parts.clients.cors_origins),
+        url_prefix=prefix,
     )
-    app.register_blueprint(document_blueprint(_documents(discovery, keyring.jwks, prefix)))
-    app.register_blueprint(page_blueprint(issuer=issuer, links=_links(issuer)), url_prefix=prefix or None)
-    app.register_blueprint(ops_blueprint({"database": lambda: None if database.is_alive() else "does not answer"}))
+    app.register_blueprint(document_blueprint(_documents(discovery, parts.keyring.jwks, prefix or "")))
+    app.register_blueprint(page_blueprint(issuer=issuer, links=_links(issuer)), url_prefix=prefix)
+    app.register_blueprint(ops_blueprint({"database": _database_probe(parts.database)}))
     guard_edge(app)
     return app
 
@@ -127,8 +157,7 @@ def _own_secrets(database: Database, sealer: Sealer, clock: Clock) -> tuple[Keyr
     return keyring, Subjects(pairwise_key)
 
 
-def _verifier(config: Config, clock: Clock) -> Verifier:
-    fetcher = Fetcher(development=config.development)
+def _verifier(config: Config, fetcher: Fetcher, clock: Clock) -> Verifier:
     return Verifier(
         {
             environment.environment_id: (environment, key_set(environment, fetcher, clock))
@@ -138,6 +167,10 @@ def _verifier(config: Config, clock: Clock) -> Verifier:
         max_lifetime=config.assertion_max_lifetime,
         skew=config.clock_skew,
     )
+
+
+def _database_probe(database: Database) -> Probe:
+    return lambda: None if database.is_alive() else "does not answer"
 
 
 def _documents(discovery: bytes, jwks: bytes, prefix: str) -> tuple[Document, ...]:

@@ -36,11 +36,15 @@ class _Kept:
 
 
 class KeySet:
-    """The keys of one issuer. Safe for any number of threads; nothing is fetched before the first look-up."""
+    """The keys of one issuer. Safe for any number of threads; nothing is fetched before the first look-up.
 
-    def __init__(self, load: Load, clock: Clock) -> None:
+    `any_kid`: the source tells one key and an id for it that need not be the kid of tokens, so any kid means that key.
+    """
+
+    def __init__(self, load: Load, clock: Clock, *, any_kid: bool = False) -> None:
         self._load = load
         self._clock = clock
+        self._any_kid = any_kid
         self._kept: _Kept | None = None
         self._failed_at: int | None = None  # the last try, if it failed
         self._asked_early_at: int | None = None
@@ -50,20 +54,23 @@ class KeySet:
     def get(self, kid: str) -> VerificationKey | None:
         """The key of that id, or None if the issuer publishes none. Raises Unavailable(KEYS_UNAVAILABLE)."""
         keys = self._current()
-        if kid not in keys and self._may_ask_early():
+        if self._find(keys, kid) is None and self._may_ask_early():
             keys = self._refreshed() or keys
-        return keys.get(kid)
+        return self._find(keys, kid)
 
     def get_again(self, known: VerificationKey) -> VerificationKey | None:
         """The key that now stands under the same id, if it is another one: for a signature that did not fit."""
         if not self._may_ask_early():
             return None
-        key = (self._refreshed() or {}).get(known.kid)
+        key = self._find(self._refreshed() or {}, known.kid)
         return key if key is not None and key.thumbprint != known.thumbprint else None
 
     def age(self) -> int | None:
         """Seconds since the keys were last fetched with success; None if never."""
         return None if self._kept is None else self._since(self._kept.fetched_at)
+
+    def _find(self, keys: Mapping[str, VerificationKey], kid: str) -> VerificationKey | None:
+        return next(iter(keys.values()), None) if self._any_kid else keys.get(kid)
 
     def _current(self) -> Mapping[str, VerificationKey]:
         kept = self._kept

@@ -17,7 +17,9 @@ def key_set(environment: Environment, fetcher: Fetcher, clock: Clock) -> KeySet:
         "keys": _from_keys_endpoint,
     }
     source = sources[environment.key_source]
-    return KeySet(lambda deadline: source(environment, fetcher, deadline), clock)
+    return KeySet(
+        lambda deadline: source(environment, fetcher, deadline), clock, any_kid=environment.key_source == "keys"
+    )
 
 
 def _from_jwks(environment: Environment, fetcher: Fetcher, deadline: float) -> Mapping[str, VerificationKey]:

@@ -11,7 +11,7 @@ from typing import TypeGuard
 from uuid import UUID
 
 from bridge import jose
-from bridge.errors import Refused
+from bridge.errors import Refused, Unavailable
 from bridge.jwks import KeySet
 from bridge.model import Assertion, Environment, Json, Shape
 from bridge.reasons import Reason
@@ -75,18 +75,26 @@ class Verifier:
             check(case)
         return _assertion(case)
 
-    def explain(self, raw: str, door: Door, now: int) -> Iterator[tuple[str, Refused | None]]:
+    def explain(self, raw: str, door: Door, now: int) -> Iterator[tuple[str, Refused | Unavailable | None]]:
         """Each check by name with its refusal, if any; ends early where the later checks lack their ground."""
         case = _Case(self, raw, door, now)
         for name, check in CHECKS:
             try:
                 check(case)
-            except Refused as refused:
-                yield name, refused
+            except (Refused, Unavailable) as outcome:
+                yield name, outcome
                 if name in _GROUND:
                     return
             else:
                 yield name, None
+
+    def unverified_assertion(self, raw: str, door: Door, now: int) -> Assertion:
+        """What `raw` would assert if its signature were good: for explanations alone. Raises Refused."""
+        case = _Case(self, raw, door, now)
+        for name, check in CHECKS:
+            if name != "signature":
+                check(case)
+        return _assertion(case)
 
 
 def _form(case: _Case) -> None:

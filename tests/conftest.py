@@ -1,0 +1,128 @@
+"""A whole bridge per test: real configuration, real migrations, SQLite in a file, the emulator as Dynamic."""
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+from flask.testing import FlaskClient
+from werkzeug.test import TestResponse
+
+from bridge.app import create_app
+from bridge.cli.schema import upgrade
+from bridge.config import Config
+from bridge.config.sources import load
+from bridge.emulator import NewWallet, RunningEmulator, User
+from bridge.model import TOKEN_EXCHANGE, Client
+from bridge.store import Database, clients
+from bridge.store.seal import new_secret_key
+
+pytest_plugins = ["bridge.emulator.fixture"]
+
+ISSUER = "http://localhost:8080"
+APP_ORIGIN = "https://app.example.com"
+JWT = "urn:ietf:params:oauth:token-type:jwt"
+ADDRESS = "0x52908400098527886E0F7030069857D2E4169EE7"
+
+
+@dataclass
+class HeldClock:
+    """A clock that stands still until the test moves it. Whole seconds."""
+
+    now: int = 1_795_400_000
+
+    def __call__(self) -> int:
+        return self.now
+
+    def forward(self, seconds: int) -> None:
+        self.now += seconds
+
+
+@dataclass
+class Bridge:
+    """A running bridge as its users see it: an HTTP client, the emulator behind it, and the clock of both."""
+
+    config: Config
+    clock: HeldClock
+    dynamic: RunningEmulator
+    database: Database
+    http: FlaskClient
+    secrets: dict[str, str] = field(default_factory=dict)
+
+    def add_client(self, client_id: str = "app", **settings: Any) -> Client:
+        settings = {"scopes": ("openid", "profile", "email"), "assertion_origins": (APP_ORIGIN,), **settings}
+        client = Client(client_id, **settings)
+        with self.database.writing() as tx:
+            assert clients.add(tx, client, self.clock())
+            if not client.public:
+                self.secrets[client_id] = clients.add_secret(tx, client_id, self.clock(), overlap=0)
+        return client
+
+    def user(self, **profile: Any) -> User:
+        profile = {
+            "email": "demo@example.com",
+            "given_name": "Demo",
+            "wallets": [NewWallet(address=ADDRESS)],
+            **profile,
+        }
+        return self.dynamic.emulator.create_user(**profile)
+
+    def assertion(self, user: User | None = None, **how: Any) -> str:
+        how = {"origin": APP_ORIGIN, **how}
+        return self.dynamic.emulator.mint(user or self.user(), **how)
+
+    def token(self, data: Mapping[str, Any], client_id: str | None = "app", **request: Any) -> TestResponse:
+        """POST /token as a client that sends its secret in the body."""
+        form = dict(data)
+        if client_id is not None:
+            form = {"client_id": client_id, **form}
+            if client_id in self.secrets:
+                form = {"client_secret": self.secrets[client_id], **form}
+        return self.http.post("/token", data=form, **request)
+
+    def exchange(self, assertion: str, client_id: str | None = "app", **parameters: Any) -> TestResponse:
+        form = {"grant_type": TOKEN_EXCHANGE, "subject_token": assertion, "subject_token_type": JWT, **parameters}
+        return self.token({name: value for name, value in form.items() if value is not None}, client_id)
+
+
+@pytest.fixture
+def clock() -> HeldClock:
+    return HeldClock()
+
+
+@pytest.fixture
+def make_bridge(
+    dynamic: RunningEmulator, clock: HeldClock, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Callable[..., Bridge]]:
+    """Builds bridges; settings by their environment-variable names, `toml` as bridge.toml's text."""
+    monkeypatch.chdir(tmp_path)
+    dynamic.emulator.clock = clock
+    made: list[Bridge] = []
+
+    def make(toml: str = "", **settings: str) -> Bridge:
+        environ = {
+            "BRIDGE_DEVELOPMENT": "true",
+            "BRIDGE_ISSUER": ISSUER,
+            "BRIDGE_SECRET_KEYS": new_secret_key(),
+            "DYNAMIC_ENVIRONMENT_ID": dynamic.emulator.environment_id,
+            "DYNAMIC_API_BASE_URL": dynamic.base_url,
+            **settings,
+        }
+        Path("bridge.toml").write_text(toml, encoding="utf-8")
+        config = load(environ)
+        database = Database(config.database_url)
+        upgrade(database)
+        app = create_app(config, clock)
+        made.append(Bridge(config, clock, dynamic, database, app.test_client()))
+        return made[-1]
+
+    yield make
+    for bridge in made:
+        bridge.http.application.extensions["bridge"].close()  # its threads and connections
+        bridge.database.close()
+
+
+@pytest.fixture
+def bridge(make_bridge: Callable[..., Bridge]) -> Bridge:
+    return make_bridge()
