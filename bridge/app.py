@@ -10,7 +10,7 @@ from flask import Flask
 from bridge.assets import TEMPLATES
 from bridge.clock import Clock, system_clock
 from bridge.config.settings import Config
-from bridge.dynamic.keys import key_set
+from bridge.dynamic.keys import LoadKeys, key_set, load_keys
 from bridge.dynamic.verify import Verifier
 from bridge.fetch import Fetcher
 from bridge.oauth.assertions import Assertions
@@ -53,8 +53,8 @@ class Parts:
     close: Callable[[], None]
 
 
-def assemble(config: Config, clock: Clock = system_clock) -> Parts:
-    """The parts that a configuration asks for, the protocol's endpoints apart.
+def assemble(config: Config, clock: Clock = system_clock, keys: LoadKeys = load_keys) -> Parts:
+    """The parts that a configuration asks for, the protocol's endpoints apart. `keys`: where Dynamic's come from.
 
     Reads our keys from the database, which must have the current schema, and makes those that are missing. Calls
     nobody else. Raises SchemaMismatch, SealBroken and Unavailable.
@@ -69,7 +69,7 @@ def assemble(config: Config, clock: Clock = system_clock) -> Parts:
         profile_fetcher = Fetcher(development=config.development)  # its own bulkhead: profiles never delay keys
         held.callback(key_fetcher.close)
         held.callback(profile_fetcher.close)
-        verifier = _verifier(config, key_fetcher, clock)
+        verifier = _verifier(config, key_fetcher, clock, keys)
 
         selection = ClaimSelection(config.claims)
         return Parts(
@@ -157,10 +157,10 @@ def _own_secrets(database: Database, sealer: Sealer, clock: Clock) -> tuple[Keyr
     return keyring, Subjects(pairwise_key)
 
 
-def _verifier(config: Config, fetcher: Fetcher, clock: Clock) -> Verifier:
+def _verifier(config: Config, fetcher: Fetcher, clock: Clock, keys: LoadKeys) -> Verifier:
     return Verifier(
         {
-            environment.environment_id: (environment, key_set(environment, fetcher, clock))
+            environment.environment_id: (environment, key_set(environment, fetcher, clock, keys))
             for environment in config.environments
             if not environment.disabled
         },

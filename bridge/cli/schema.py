@@ -2,18 +2,26 @@
 
 from alembic import command
 from alembic.config import Config as AlembicConfig
+from alembic.util import CommandError
 
 from bridge.assets import MIGRATIONS
 from bridge.store import Database
 
 
+class SchemaTooNew(Exception):
+    """The schema comes from a newer version of this program."""
+
+
 def upgrade(database: Database) -> None:
     """Bring the schema to this program's version, in one transaction that holds off every other writer.
 
-    Raises Unavailable; alembic's CommandError if the schema is newer than this program.
+    Raises SchemaTooNew and Unavailable.
     """
     settings = AlembicConfig()
     settings.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
     with database.writing() as tx:
         settings.attributes["connection"] = tx
-        command.upgrade(settings, "head")
+        try:
+            command.upgrade(settings, "head")
+        except CommandError as error:
+            raise SchemaTooNew("the database's schema is newer than this program: run the newer version") from error

@@ -9,22 +9,28 @@ from bridge.jose import VerificationKey, rsa_key_from_pem, rsa_keys
 from bridge.jwks import KeySet
 from bridge.model import Environment
 
+LoadKeys = Callable[[Environment, Fetcher, float], Mapping[str, VerificationKey]]
+"""Where keys come from: `load_keys`, or a stand-in for explanations offline. Raises FetchFailed."""
 
-def key_set(environment: Environment, fetcher: Fetcher, clock: Clock) -> KeySet:
+
+def key_set(environment: Environment, fetcher: Fetcher, clock: Clock, load: LoadKeys) -> KeySet:
     """The key set of a Dynamic environment, not fetched yet."""
-    sources: Mapping[str, Callable[[Environment, Fetcher, float], Mapping[str, VerificationKey]]] = {
-        "jwks": _from_jwks,
-        "keys": _from_keys_endpoint,
-    }
-    source = sources[environment.key_source]
-    return KeySet(
-        lambda deadline: source(environment, fetcher, deadline), clock, any_kid=environment.key_source == "keys"
-    )
+    any_kid = environment.key_source == "keys"
+    return KeySet(lambda deadline: load(environment, fetcher, deadline), clock, any_kid=any_kid)
+
+
+def load_keys(environment: Environment, fetcher: Fetcher, deadline: float) -> Mapping[str, VerificationKey]:
+    """The environment's keys by kid, fetched now within `deadline` seconds; at least one. Raises FetchFailed."""
+    source = _from_keys_endpoint if environment.key_source == "keys" else _from_jwks
+    keys = source(environment, fetcher, deadline)
+    if not keys:  # an answer without a usable key never replaces good ones (threats A6)
+        raise FetchFailed("no usable key in the answer")
+    return keys
 
 
 def _from_jwks(environment: Environment, fetcher: Fetcher, deadline: float) -> Mapping[str, VerificationKey]:
     url = f"{environment.api_base_url}/sdk/{environment.environment_id}/.well-known/jwks"
-    return _usable(rsa_keys(_document(fetcher, url, deadline, {})))
+    return rsa_keys(_document(fetcher, url, deadline, {}))
 
 
 def _from_keys_endpoint(environment: Environment, fetcher: Fetcher, deadline: float) -> Mapping[str, VerificationKey]:
@@ -33,7 +39,7 @@ def _from_keys_endpoint(environment: Environment, fetcher: Fetcher, deadline: fl
     document = _document(fetcher, url, deadline, {"Authorization": f"Bearer {environment.api_token}"})
     entry = document.get("key") if isinstance(document, dict) else None
     key = rsa_key_from_pem(entry.get("id"), entry.get("publicKey")) if isinstance(entry, dict) else None
-    return _usable({key.kid: key} if key is not None else {})
+    return {key.kid: key} if key is not None else {}
 
 
 def _document(fetcher: Fetcher, url: str, deadline: float, headers: Mapping[str, str]) -> object:
@@ -42,10 +48,3 @@ def _document(fetcher: Fetcher, url: str, deadline: float, headers: Mapping[str,
         raise FetchFailed(f"status {answer.status}")
     document: object = answer.json()
     return document
-
-
-def _usable(keys: Mapping[str, VerificationKey]) -> Mapping[str, VerificationKey]:
-    # An answer without a usable key never replaces good ones (A6).
-    if not keys:
-        raise FetchFailed("no usable key in the answer")
-    return keys

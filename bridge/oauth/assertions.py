@@ -29,6 +29,11 @@ class Accepted:
     identity: Identity
 
 
+def door_of(client: Client) -> Door:
+    """What a client's own door asks of an assertion: that it was issued to one of its pages, and lately."""
+    return Door(origins=frozenset(client.assertion_origins), max_age=client.assertion_max_age)
+
+
 class Assertions:
     """Takes assertions in and makes grants of them."""
 
@@ -53,8 +58,7 @@ class Assertions:
 
         Raises Refused and Unavailable. May call Dynamic; holds no transaction while it does.
         """
-        door = Door(origins=frozenset(client.assertion_origins), max_age=client.assertion_max_age)
-        assertion = self._verifier.verify(raw, door, now)
+        assertion = self._verifier.verify(raw, door_of(client), now)
         identity = identity_of(assertion, self._rules)
         if not identity.complete and not (_NEED_PROFILE | self._mapped_scopes).isdisjoint(scope):
             identity = self._completed(raw, assertion, identity)

@@ -1,0 +1,204 @@
+"""`oidc-bridge client`: the registered applications."""
+
+import json
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, replace
+from typing import Any
+
+import click
+
+from bridge.cli.configured import configured, fail, say_fault
+from bridge.clock import system_clock
+from bridge.config.settings import Config
+from bridge.model import GRANT_TYPES, Client
+from bridge.store import Database, Tx, clients
+
+_ALGORITHMS = click.Choice(["RS256", "ES256", "Ed25519"])
+_OPTIONS: tuple[Callable[..., Any], ...] = (
+    click.option("--name", help="What people call it."),
+    click.option("--grant", "grants", multiple=True, type=click.Choice(list(GRANT_TYPES)), help="May repeat."),
+    click.option("--scope", "scopes", multiple=True, help="A scope it may ask for. May repeat."),
+    click.option("--assertion-origin", "assertion_origins", multiple=True, help="Whose pages' assertions it brings."),
+    click.option("--cors-origin", "cors_origins", multiple=True, help="Whose pages may call the bridge."),
+    click.option("--audience", "audiences", multiple=True, help="A resource it may ask tokens for."),
+    click.option("--serves", "serves", multiple=True, help="A resource it may introspect for."),
+    click.option("--environment", "environments", multiple=True, help="Limit it to this Dynamic environment."),
+    click.option("--id-token-alg", type=_ALGORITHMS),
+    click.option("--access-token-alg", type=_ALGORITHMS),
+    click.option("--access-token-ttl", type=int, help="Seconds."),
+    click.option("--id-token-ttl", type=int, help="Seconds."),
+    click.option("--claims-in-id-token/--no-claims-in-id-token", default=None, help="Scope claims in ID tokens too."),
+    click.option("--subject-type", type=click.Choice(["public", "pairwise"])),
+    click.option("--sector-identifier", help="Host that pairwise clients share a sub by."),
+    click.option("--assertion-max-age", type=int, help="Seconds since Dynamic issued the assertion."),
+    click.option("--assertion-once/--no-assertion-once", default=None, help="Take each assertion once."),
+)
+
+
+def _settings(command: Callable[..., None]) -> Callable[..., None]:
+    for option in reversed(_OPTIONS):
+        command = option(command)
+    return command
+
+
+@click.group()
+def client() -> None:
+    """Registered applications. Those that bridge.toml declares are listed, and changed there."""
+
+
+@client.command()
+@click.argument("client_id")
+@click.option("--public", is_flag=True, help="No secret: an app that cannot keep one.")
+@_settings
+@configured
+def add(config: Config, client_id: str, public: bool, **settings: Any) -> None:
+    """Register CLIENT_ID. Prints its secret, once."""
+    _refuse_configured(config, client_id)
+    registered = replace(Client(client_id, public=public), **_given(settings))
+    _refuse_faults(config, registered)
+    with _writing(config) as tx:
+        now = system_clock()
+        if not clients.add(tx, registered, now):
+            fail(f"There is a client {client_id!r} already.")
+        if not public:
+            click.echo(clients.add_secret(tx, client_id, now, overlap=0))
+            click.echo("This is the client's secret. It is shown once.", err=True)
+
+
+@client.command("list")
+@click.option("--json", "as_json", is_flag=True)
+@configured
+def list_(config: Config, as_json: bool) -> None:
+    """Every client, those of bridge.toml included."""
+    with _writing(config) as tx:
+        rows = [(c, "bridge.toml") for c in config.clients] + [(c, "database") for c in clients.every(tx)]
+    if as_json:
+        click.echo(json.dumps([_shown(c, source) for c, source in rows], indent=2))
+        return
+    for registered, source in rows:
+        state = "disabled" if registered.disabled else "public" if registered.public else "confidential"
+        click.echo(f"{registered.client_id:<24} {state:<13} {source:<12} {registered.name}")
+
+
+@client.command()
+@click.argument("client_id")
+@click.option("--json", "as_json", is_flag=True)
+@configured
+def show(config: Config, client_id: str, as_json: bool) -> None:
+    """The settings of CLIENT_ID; its secrets are not kept and cannot be shown."""
+    declared = {c.client_id: c for c in config.clients}
+    with _writing(config) as tx:
+        found = declared.get(client_id) or _found(tx, client_id)
+    document = _shown(found, "bridge.toml" if client_id in declared else "database")
+    if as_json:
+        click.echo(json.dumps(document, indent=2))
+        return
+    for name, value in document.items():
+        click.echo(f"{name:<20} {' '.join(map(str, value)) if isinstance(value, list) else value}")
+
+
+@client.command()
+@click.argument("client_id")
+@_settings
+@configured
+def update(config: Config, client_id: str, **settings: Any) -> None:
+    """Change CLIENT_ID. A list option replaces the whole list; an empty value empties it."""
+    _change(config, client_id, _given(settings))
+
+
+@client.command()
+@click.argument("client_id")
+@configured
+def disable(config: Config, client_id: str) -> None:
+    """Stop every grant of CLIENT_ID, everywhere within two seconds."""
+    _change(config, client_id, {"disabled": True})
+
+
+@client.command()
+@click.argument("client_id")
+@configured
+def enable(config: Config, client_id: str) -> None:
+    """Let CLIENT_ID work again."""
+    _change(config, client_id, {"disabled": False})
+
+
+@client.command("rotate-secret")
+@click.argument("client_id")
+@click.option("--overlap", default=86400, show_default=True, help="Seconds that the old secret stays good.")
+@configured
+def rotate_secret(config: Config, client_id: str, overlap: int) -> None:
+    """A new secret for CLIENT_ID, printed once; the one before stays good for a while."""
+    _refuse_configured(config, client_id)
+    with _writing(config) as tx:
+        if _found(tx, client_id).public:
+            fail("A public client has no secret.")
+        click.echo(clients.add_secret(tx, client_id, system_clock(), overlap=max(0, overlap)))
+
+
+@client.command("new-secret")
+def new_secret() -> None:
+    """A new secret and its digest, for a client that bridge.toml declares (secret_sha256)."""
+    secret = clients.new_secret()
+    click.echo(f"secret = {secret}\nsecret_sha256 = {clients.secret_digest(secret)}")
+
+
+def _change(config: Config, client_id: str, changes: dict[str, Any]) -> None:
+    _refuse_configured(config, client_id)
+    with _writing(config) as tx:
+        changed = replace(_found(tx, client_id), **changes)
+        _refuse_faults(config, changed)
+        clients.change(tx, changed, system_clock())
+
+
+def _given(settings: dict[str, Any]) -> dict[str, Any]:
+    """The settings that were named; short grant names in full, empty list values dropped."""
+    given = {name: value for name, value in settings.items() if value not in (None, ())}
+    values = {name: tuple(filter(None, v)) if isinstance(v, tuple) else v for name, v in given.items()}
+    if "grants" in values:
+        values["grants"] = tuple(GRANT_TYPES[name] for name in values["grants"])
+    return values
+
+
+@contextmanager
+def _writing(config: Config) -> Iterator[Tx]:
+    from bridge.store.database import SchemaMismatch
+
+    database = Database(config.database_url)
+    try:
+        database.check_schema()
+        with database.writing() as tx:
+            yield tx
+    except SchemaMismatch as mismatch:
+        fail(str(mismatch))
+    finally:
+        database.close()
+
+
+def _found(tx: Tx, client_id: str) -> Client:
+    found = clients.find(tx, client_id)
+    if found is None:
+        raise click.ClickException(f"There is no client {client_id!r}.")
+    return found
+
+
+def _refuse_configured(config: Config, client_id: str) -> None:
+    if client_id in {c.client_id for c in config.clients}:
+        fail(f"{client_id!r} is declared in bridge.toml: change it there.")
+
+
+def _refuse_faults(config: Config, changed: Client) -> None:
+    from bridge.config.client_checks import client_faults
+
+    known = [environment.environment_id for environment in config.environments]
+    faults = list(client_faults(changed, environments=known, needs_secret=False))
+    for fault in faults:
+        say_fault(fault.setting, fault.problem, fault.mend)
+    if faults:
+        raise SystemExit(1)
+
+
+def _shown(registered: Client, source: str) -> dict[str, Any]:
+    document = {name: list(v) if isinstance(v, tuple) else v for name, v in asdict(registered).items()}
+    document["secrets"] = len(registered.secrets)
+    return {**document, "source": source}

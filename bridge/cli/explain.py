@@ -1,0 +1,136 @@
+"""`oidc-bridge explain`: what the bridge thinks of a token, check by check, and what it would issue."""
+
+import json
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import NoReturn
+
+import click
+
+from bridge.app import Parts
+from bridge.cli.configured import configured, fail
+from bridge.config.settings import Config
+from bridge.dynamic.keys import LoadKeys, load_keys
+from bridge.errors import FetchFailed, Refused, Unavailable
+from bridge.jose import VerificationKey, rsa_keys
+from bridge.model import TOKEN_EXCHANGE, Assertion, Client, Grant, User
+
+_MAX_INPUT = 64 * 1024
+
+
+@click.command()
+@click.option("--client", "client_id", required=True, help="The client that would present the token.")
+@click.option("--scope", help="The scope that it would ask for (default: all it may have).")
+@click.option("--offline", is_flag=True, help="Ask Dynamic nothing: the signature is not checked, unless by --jwks.")
+@click.option("--jwks", type=click.Path(exists=True, dir_okay=False, path_type=Path), help="Keys from this file.")
+@configured
+def explain(config: Config, client_id: str, scope: str | None, offline: bool, jwks: Path | None) -> None:
+    """Explain the Dynamic JWT on standard input: each check with its outcome, then the claims that would be issued.
+
+    Nothing is signed and nothing is remembered. Exit code 1 if the token would be refused.
+    """
+    from bridge.app import assemble
+    from bridge.clock import system_clock
+    from bridge.oauth.assertions import door_of
+    from bridge.store.database import SchemaMismatch
+    from bridge.store.seal import SealBroken
+
+    raw = sys.stdin.read(_MAX_INPUT).strip()
+    now = system_clock()
+    try:
+        parts = assemble(config, keys=_key_source(jwks, offline=offline))
+    except SchemaMismatch as problem:
+        fail(str(problem))
+    except SealBroken:
+        fail("The database was sealed under other BRIDGE_SECRET_KEYS.")
+    try:
+        client = parts.clients.find(client_id, now)
+        if client is None:
+            fail(f"There is no client {client_id!r}.")
+        passed = [_say(name, outcome) for name, outcome in parts.verifier.explain(raw, door_of(client), now)]
+        if not all(passed):
+            raise SystemExit(1)
+        assertion = parts.verifier.unverified_assertion(raw, door_of(client), now)
+        grant = _preview(parts, config, client, assertion, scope)
+        _say("policy", None)
+        _show("ID token", parts.mint.id_token_claims(grant, now))
+        _show("access token", parts.mint.access_token_claims(grant, now))
+    except Refused as refused:
+        _say("policy", refused)
+        raise SystemExit(1) from refused
+    finally:
+        parts.close()
+
+
+def _key_source(jwks: Path | None, *, offline: bool) -> LoadKeys:
+    if jwks is None:
+        return _no_keys if offline else load_keys
+    try:
+        keys = rsa_keys(json.loads(jwks.read_bytes()))
+    except ValueError:
+        keys = {}
+    if not keys:
+        fail(f"{jwks} holds no usable key.")
+
+    def from_file(*_: object) -> Mapping[str, VerificationKey]:
+        return keys
+
+    return from_file
+
+
+def _no_keys(*_: object) -> NoReturn:
+    raise FetchFailed("offline")
+
+
+def _preview(parts: Parts, config: Config, client: Client, assertion: Assertion, scope: str | None) -> Grant:
+    """The grant that an exchange would come by, with what is remembered of the user. Raises Refused."""
+    from bridge.dynamic.claims import identity_of
+    from bridge.lifecycle.gate import may_issue
+    from bridge.oauth.request import Form
+    from bridge.oauth.rules import OFFLINE_ACCESS, granted_audience, granted_scope
+    from bridge.store import users
+    from bridge.subjects import client_session, subject
+
+    identity = identity_of(assertion, config.claims)
+    environment_id = assertion.environment.environment_id
+    sub = subject(environment_id, assertion.user_id, primary_environment=config.environments[0].environment_id)
+    with parts.database.reading() as tx:
+        known = users.by_sub(tx, sub)
+        remembered = None if identity.complete else users.stored_profile(tx, identity)
+    if not identity.complete:
+        source = "remembered" if remembered else "would be asked of Dynamic"
+        click.echo(f"  {click.style('•', fg='yellow')} a small token: its profile {source}")
+    claims = (remembered or identity).claims
+    user = User(sub, environment_id, assertion.user_id, claims, disabled=known is not None and known.disabled)
+    may_issue(client, user, assertion.environment, TOKEN_EXCHANGE)
+    form = Form({"scope": [scope] if scope else []})
+    granted = granted_scope(form, client, grantable=frozenset(client.scopes) - {OFFLINE_ACCESS})
+    return Grant(
+        client=client,
+        user=user,
+        scope=granted,
+        audience=granted_audience(form, client, issuer=config.issuer, openid="openid" in granted),
+        sid=client_session(environment_id, assertion.session_key, client.client_id),
+        auth_time=assertion.issued_at,
+        amr=identity.amr,
+        horizon=assertion.expires_at,
+    )
+
+
+def _say(name: str, outcome: Refused | Unavailable | None) -> bool:
+    """Whether the check passed, or could not be made."""
+    if outcome is None:
+        click.echo(f"  {click.style('✓', fg='green')} {name}")
+    elif isinstance(outcome, Unavailable):
+        click.echo(f"  {click.style('?', fg='yellow')} {name}: not checked, no keys")
+    else:
+        detail = f" ({outcome.detail})" if outcome.detail else ""
+        click.echo(f"  {click.style('✗', fg='red')} {name}: {outcome.reason.code}{detail}")
+        click.echo(f"      {outcome.reason.means}\n      → {outcome.reason.mends}")
+    return not isinstance(outcome, Refused)
+
+
+def _show(title: str, claims: dict[str, object]) -> None:
+    click.secho(f"\n{title}", bold=True)
+    click.echo(json.dumps(claims, indent=2, ensure_ascii=False))

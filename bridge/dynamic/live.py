@@ -1,0 +1,111 @@
+"""What a live Dynamic environment says of itself, and what that means for a bridge."""
+
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from typing import Any, Literal
+
+from bridge.dynamic.keys import load_keys
+from bridge.errors import FetchFailed
+from bridge.fetch import Fetcher
+from bridge.model import Environment
+
+DEADLINE = 5.0  # seconds, for each question
+
+_UNITS = {"minutes": 60, "hours": 3600, "days": 86400}
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing about an environment: whether it works (`ok`), may surprise (`note`) or does not work (`fault`)."""
+
+    level: Literal["ok", "note", "fault"]
+    what: str
+    mend: str = ""
+
+
+def examine(
+    environment: Environment, fetcher: Fetcher, *, origins: Collection[str], max_lifetime: int
+) -> Iterator[Finding]:
+    """Ask an environment for its keys and settings, and say what will and will not work.
+
+    `origins` are those that clients list; `max_lifetime` (seconds) is the longest assertion that this bridge accepts.
+    """
+    yield _keys(environment, fetcher)
+    try:
+        settings = _settings(environment, fetcher)
+    except FetchFailed as failed:
+        yield Finding("note", f"the settings cannot be read ({failed})", "What follows from them is unknown.")
+        return
+    yield from interpret(settings, origins=origins, max_lifetime=max_lifetime)
+
+
+def interpret(settings: Mapping[str, Any], *, origins: Collection[str], max_lifetime: int) -> Iterator[Finding]:
+    """What an environment's settings (GET /sdk/<env>/settings) mean here; members that are missing mean nothing."""
+    security = _member(settings, "security")
+    yield from _lifetime(_member(security, "jwtDuration"), max_lifetime)
+    if "cookie" in str(_member(security, "auth").get("storage", "")):
+        yield Finding(
+            "note",
+            "cookie mode: pages get no JWT from the SDK, and the cookie holds the small token",
+            "A page cannot hand its token over; exchange the cookie's value from the app's own backend.",
+        )
+    yield from _allowed_origins(security.get("allowedOrigins"), origins)
+    if any(_member(security, name).get("enabled") is True for name in ("hCaptcha", "captcha")):
+        yield Finding("note", "a captcha is demanded at sign-in", "Headless sign-ins will not work.")
+    if settings.get("environmentLocked") is True or security.get("environmentLocked") is True:
+        yield Finding("fault", "the environment is locked: nobody can sign in", "Unlock it in Dynamic's dashboard.")
+    if _member(security, "mfa").get("enabled") is True:
+        yield Finding("note", "multi-factor authentication is on", "Tokens are refused (mfa_owed) until it is done.")
+
+
+def _keys(environment: Environment, fetcher: Fetcher) -> Finding:
+    try:
+        count = len(load_keys(environment, fetcher, DEADLINE))
+    except FetchFailed as failed:
+        mend = "Compare DYNAMIC_ENVIRONMENT_ID and DYNAMIC_API_BASE_URL with Dynamic's dashboard."
+        if environment.key_source == "keys":
+            mend = "Check DYNAMIC_API_TOKEN, or use the public JWKS: DYNAMIC_KEY_SOURCE=jwks"
+        return Finding("fault", f"no signing keys: {failed}", mend)
+    return Finding("ok", f"{count} signing key{'s' if count > 1 else ''} by {environment.key_source}")
+
+
+def _settings(environment: Environment, fetcher: Fetcher) -> Mapping[str, Any]:
+    headers = {"Origin": environment.request_origin} if environment.request_origin else {}
+    url = f"{environment.api_base_url}/sdk/{environment.environment_id}/settings"
+    answer = fetcher.get(url, deadline=DEADLINE, headers=headers)
+    document = answer.json() if answer.status == 200 else None
+    if not isinstance(document, dict):
+        raise FetchFailed(f"status {answer.status}")
+    return document
+
+
+def _lifetime(duration: Mapping[str, Any], max_lifetime: int) -> Iterator[Finding]:
+    amount, unit = duration.get("amount"), _UNITS.get(str(duration.get("unit")))
+    if not isinstance(amount, int) or unit is None:
+        return
+    seconds = amount * unit
+    if seconds > max_lifetime:
+        mend = "Shorten the JWT lifetime at Dynamic, or raise BRIDGE_ASSERTION_MAX_LIFETIME."
+        yield Finding("fault", f"tokens live {seconds} s, longer than the {max_lifetime} s accepted here", mend)
+    else:
+        yield Finding("ok", f"tokens live {seconds} s")
+
+
+def _allowed_origins(allowed: object, origins: Collection[str]) -> Iterator[Finding]:
+    if not isinstance(allowed, list):
+        return
+    patterns = [entry for entry in allowed if isinstance(entry, str)]
+    if not patterns:
+        mend = "List your origins in Dynamic's dashboard; the bridge checks aud in any case."
+        yield Finding("note", "no allowed origins: any web page can get tokens of this environment", mend)
+        return
+    for origin in sorted(origins):
+        if not any(fnmatchcase(origin, pattern) for pattern in patterns):
+            mend = "Add it in Dynamic's dashboard, or remove it from the client."
+            yield Finding("fault", f"{origin}, which a client lists, is no allowed origin at Dynamic", mend)
+
+
+def _member(settings: Mapping[str, Any], name: str) -> Mapping[str, Any]:
+    value = settings.get(name)
+    return value if isinstance(value, dict) else {}
