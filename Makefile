@@ -15,9 +15,8 @@ help: ## Show this list
 $(READY): requirements/dev.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 	  { echo "Python 3.11 or newer is needed; name one with: make PYTHON=python3.12 ..." >&2; exit 1; }
-	@echo "Setting up .venv (once) ..."
-	@rm -rf .venv
-	@$(PYTHON) -m venv .venv || \
+	@echo "Setting up .venv ..."
+	@$(BIN)/python -c '' 2>/dev/null || $(PYTHON) -m venv --clear .venv || \
 	  { echo "This Python cannot make virtual environments (on Debian: apt install python3-venv)." >&2; exit 1; }
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/dev.lock
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .

@@ -4,7 +4,6 @@ import json
 import sys
 from collections.abc import Mapping
 from pathlib import Path
-from typing import NoReturn
 
 import click
 
@@ -13,8 +12,9 @@ from bridge.cli.configured import configured, fail
 from bridge.config.settings import Config
 from bridge.dynamic.keys import LoadKeys, load_keys
 from bridge.errors import FetchFailed, Refused, Unavailable
+from bridge.fetch import Fetcher
 from bridge.jose import VerificationKey, rsa_keys
-from bridge.model import TOKEN_EXCHANGE, Assertion, Client, Grant, User
+from bridge.model import TOKEN_EXCHANGE, Assertion, Client, Environment, Grant, User
 
 _MAX_INPUT = 64 * 1024
 
@@ -64,23 +64,26 @@ def explain(config: Config, client_id: str, scope: str | None, offline: bool, jw
 
 
 def _key_source(jwks: Path | None, *, offline: bool) -> LoadKeys:
-    if jwks is None:
-        return _no_keys if offline else load_keys
+    if jwks is None and not offline:
+        return load_keys
+    keys = _keys_in(jwks) if jwks is not None else {}
+
+    def load(_environment: Environment, _fetcher: Fetcher, _deadline: float) -> Mapping[str, VerificationKey]:
+        if not keys:
+            raise FetchFailed("offline")
+        return keys
+
+    return load
+
+
+def _keys_in(jwks: Path) -> Mapping[str, VerificationKey]:
     try:
         keys = rsa_keys(json.loads(jwks.read_bytes()))
     except ValueError:
-        keys = {}
+        fail(f"{jwks} is not JSON.")
     if not keys:
         fail(f"{jwks} holds no usable key.")
-
-    def from_file(*_: object) -> Mapping[str, VerificationKey]:
-        return keys
-
-    return from_file
-
-
-def _no_keys(*_: object) -> NoReturn:
-    raise FetchFailed("offline")
+    return keys
 
 
 def _preview(parts: Parts, config: Config, client: Client, assertion: Assertion, scope: str | None) -> Grant:
