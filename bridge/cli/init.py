@@ -8,10 +8,8 @@ import click
 
 from bridge.cli.configured import env_file_option, fail
 from bridge.config.settings import Config, ConfigFaults
-from bridge.config.sources import DEFAULT_ENV_FILE
+from bridge.config.sources import DEFAULT_ENV_FILE, known_environment_id
 from bridge.model import Client
-
-_ID_NAMES = ("DYNAMIC_ENVIRONMENT_ID", "NEXT_PUBLIC_DYNAMIC_ENVIRONMENT_ID")
 
 
 @click.command()
@@ -47,7 +45,9 @@ def init(
         return
     if DEFAULT_ENV_FILE.exists():
         fail(f"{DEFAULT_ENV_FILE} exists. Add clients with `oidc-bridge client add`, or move the file away first.")
-    chosen_id = environment_id or _known_environment_id(env_file) or click.prompt("Dynamic environment id", err=True)
+    chosen_id = (
+        environment_id or known_environment_id(os.environ, env_file) or click.prompt("Dynamic environment id", err=True)
+    )
     settings = {
         "BRIDGE_ISSUER": issuer,
         "BRIDGE_SECRET_KEYS": new_secret_key(),
@@ -66,13 +66,6 @@ def init(
     click.secho(f"Wrote {DEFAULT_ENV_FILE} (mode 0600). Keep it secret, and keep a copy.", fg="green", err=True)
     click.echo("Start the bridge with: oidc-bridge serve\n\nFor the app's .env.local:\n", err=True)
     click.echo(f"AUTH_DYNAMIC_ISSUER={issuer}\nAUTH_DYNAMIC_ID={client_id}\nAUTH_DYNAMIC_SECRET={secret}")
-
-
-def _known_environment_id(env_file: Path | None) -> str | None:
-    from dotenv import dotenv_values
-
-    found = {**(dotenv_values(env_file) if env_file is not None else {}), **os.environ}
-    return next((value for name in _ID_NAMES if (value := found.get(name))), None)
 
 
 def _checked(settings: dict[str, str], env_file: Path | None) -> Config:

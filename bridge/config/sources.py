@@ -74,6 +74,12 @@ def load(environ: Mapping[str, str], *, env_file: Path | None = None) -> Config:
     return config
 
 
+def known_environment_id(environ: Mapping[str, str], env_file: Path | None) -> str | None:
+    """The Dynamic environment id as far as variables and file already tell it."""
+    variables = _environment(environ, env_file, [])
+    return variables.get("DYNAMIC_ENVIRONMENT_ID") or variables.get("NEXT_PUBLIC_DYNAMIC_ENVIRONMENT_ID")
+
+
 def _environment(environ: Mapping[str, str], env_file: Path | None, faults: list[Fault]) -> dict[str, str]:
     """Our variables, the env file's below the environment's own, and the content of …_FILE in place of its name."""
     path = env_file or DEFAULT_ENV_FILE
