@@ -11,6 +11,7 @@ from typing import Any, Literal
 
 Json = Mapping[str, Any]
 SigningAlgorithm = Literal["RS256", "ES256", "Ed25519"]
+SIGNING_ALGORITHMS: tuple[SigningAlgorithm, ...] = ("RS256", "ES256", "Ed25519")  # RS256 first: what all clients know
 Shape = Literal["small", "large"]
 
 

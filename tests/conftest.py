@@ -126,3 +126,10 @@ def make_bridge(
 @pytest.fixture
 def bridge(make_bridge: Callable[..., Bridge]) -> Bridge:
     return make_bridge()
+
+
+@pytest.fixture
+def repository() -> Callable[[str], str]:
+    """Reads a file of the checkout by its path from the top."""
+    top = Path(__file__).parents[1]
+    return lambda path: (top / path).read_text(encoding="utf-8")

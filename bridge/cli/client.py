@@ -11,10 +11,10 @@ import click
 from bridge.cli.configured import configured, fail, say_fault
 from bridge.clock import system_clock
 from bridge.config.settings import Config
-from bridge.model import GRANT_TYPES, Client
+from bridge.model import GRANT_TYPES, SIGNING_ALGORITHMS, Client
 from bridge.store import Database, Tx, clients
 
-_ALGORITHMS = click.Choice(["RS256", "ES256", "Ed25519"])
+_ALGORITHMS = click.Choice(SIGNING_ALGORITHMS)
 _OPTIONS: tuple[Callable[..., Any], ...] = (
     click.option("--name", help="What people call it."),
     click.option("--grant", "grants", multiple=True, type=click.Choice(list(GRANT_TYPES)), help="May repeat."),

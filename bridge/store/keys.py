@@ -1,12 +1,11 @@
 """Our own long-lived secrets, sealed: signing keys, and the key behind pairwise subjects."""
 
 from collections.abc import Callable, Sequence
-from typing import get_args
 
 from sqlalchemy import select
 
 from bridge.jose import SigningKey, generate_signing_key, signing_key
-from bridge.model import SigningAlgorithm
+from bridge.model import SIGNING_ALGORITHMS
 from bridge.store.database import Tx, insert_if_absent
 from bridge.store.seal import Sealer
 from bridge.store.tables import secrets, signing_keys
@@ -18,8 +17,7 @@ _ADD_SECRET = insert_if_absent(secrets, "name", "value", "created_at")
 def make_missing(tx: Tx, sealer: Sealer, now: int) -> None:
     """One active signing key for each algorithm; whoever comes second finds it there (unique index)."""
     present = set(tx.execute(select(signing_keys.c.alg).where(signing_keys.c.state == "active")).scalars())
-    algorithms: tuple[SigningAlgorithm, ...] = get_args(SigningAlgorithm)
-    for alg in algorithms:
+    for alg in SIGNING_ALGORITHMS:
         if alg not in present:
             pem = generate_signing_key(alg)
             row = {
