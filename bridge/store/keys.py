@@ -32,12 +32,9 @@ def make_missing(tx: Tx, sealer: Sealer, now: int) -> None:
 
 def load_active(tx: Tx, sealer: Sealer) -> Sequence[SigningKey]:
     """The keys that sign now, RS256 first. Raises SealBroken if they were sealed under other secret keys."""
-    rows = tx.execute(
-        select(signing_keys)
-        .where(signing_keys.c.state == "active")
-        .order_by(signing_keys.c.created_at, signing_keys.c.kid)
-    )
-    return [signing_key(row.alg, sealer.open(row.private_key)) for row in rows]
+    rows = tx.execute(select(signing_keys).where(signing_keys.c.state == "active"))
+    keys = [signing_key(row.alg, sealer.open(row.private_key)) for row in rows]
+    return sorted(keys, key=lambda key: SIGNING_ALGORITHMS.index(key.alg))
 
 
 def secret(tx: Tx, name: str, sealer: Sealer, now: int, *, make: Callable[[], bytes]) -> bytes:

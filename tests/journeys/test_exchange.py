@@ -1,9 +1,8 @@
 """The main job as its users do it: a Dynamic JWT goes in, standard OIDC tokens come out."""
 
+from conftest import ADDRESS, APP_ORIGIN, ISSUER, Bridge
 from joserfc import jwt
 from joserfc.jwk import KeySet
-
-from conftest import ADDRESS, APP_ORIGIN, ISSUER, Bridge
 
 
 def test_a_dynamic_jwt_becomes_tokens_that_a_stock_library_accepts(bridge: Bridge) -> None:

@@ -1,0 +1,84 @@
+"""The real server in a process of its own, on a free port, for as long as a test needs it."""
+
+import os
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.error import URLError
+from urllib.request import urlopen
+
+from bridge.emulator import RunningEmulator
+
+
+@dataclass(frozen=True)
+class Command:
+    """`oidc-bridge` in a folder, with an environment of its own."""
+
+    folder: Path
+    environ: Mapping[str, str]
+    program: tuple[str, ...] = (sys.executable, "-m", "bridge.cli")
+
+    def __call__(self, *words: str, stdin: str = "") -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [*self.program, *words],
+            cwd=self.folder,
+            env={**_clean_environment(), **self.environ},
+            input=stdin,
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+
+    @contextmanager
+    def serving(self, *words: str, url: str) -> Iterator[subprocess.Popen[str]]:
+        """`oidc-bridge serve …` until the block ends; ready when the block begins."""
+        with (self.folder / "server.log").open("w") as log:
+            server = subprocess.Popen(
+                [*self.program, "serve", *words],
+                cwd=self.folder,
+                env={**_clean_environment(), **self.environ},
+                stdout=log,
+                stderr=log,
+                text=True,
+            )
+        try:
+            _wait_until_ready(server, url)
+            yield server
+        finally:
+            server.terminate()
+            server.wait(timeout=20)
+
+    def log(self) -> str:
+        return (self.folder / "server.log").read_text(encoding="utf-8")
+
+
+def command_for(folder: Path, dynamic: RunningEmulator) -> Command:
+    return Command(folder, {"DYNAMIC_API_BASE_URL": dynamic.base_url})
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def _clean_environment() -> dict[str, str]:
+    return {name: value for name, value in os.environ.items() if not name.startswith(("BRIDGE_", "DYNAMIC_", "NEXT_"))}
+
+
+def _wait_until_ready(server: subprocess.Popen[str], url: str) -> None:
+    give_up_at = time.monotonic() + 30
+    while time.monotonic() < give_up_at and server.poll() is None:
+        try:
+            with urlopen(f"{url}/readyz", timeout=2) as answer:
+                if answer.status == 200:
+                    return
+        except (URLError, OSError):
+            time.sleep(0.05)
+    raise AssertionError("the server did not become ready")

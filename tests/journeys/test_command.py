@@ -1,0 +1,256 @@
+"""The command `oidc-bridge`, as an operator uses it."""
+
+import json
+import stat
+from pathlib import Path
+
+import pytest
+from served import Command, command_for
+
+from bridge.emulator import RunningEmulator
+from bridge.store.seal import is_secret_key
+
+ORIGIN = "http://localhost:3000"
+
+
+@pytest.fixture
+def command(tmp_path: Path, dynamic: RunningEmulator) -> Command:
+    return command_for(tmp_path, dynamic)
+
+
+@pytest.fixture
+def initialised(command: Command, dynamic: RunningEmulator) -> Command:
+    made = command("init", "--environment-id", dynamic.emulator.environment_id)
+    assert made.returncode == 0, made.stderr
+    return command
+
+
+def test_init_writes_secrets_for_its_owner_alone_and_prints_what_nextauth_needs(
+    command: Command, dynamic: RunningEmulator
+) -> None:
+    made = command("init", "--environment-id", dynamic.emulator.environment_id.upper(), "--client-id", "web")
+    printed = dict(line.split("=", 1) for line in made.stdout.splitlines())
+    assert printed.keys() == {"AUTH_DYNAMIC_ISSUER", "AUTH_DYNAMIC_ID", "AUTH_DYNAMIC_SECRET"}
+    assert (printed["AUTH_DYNAMIC_ISSUER"], printed["AUTH_DYNAMIC_ID"]) == ("http://localhost:8080", "web")
+    for name in ("bridge.env", "bridge.db"):
+        assert stat.S_IMODE((command.folder / name).stat().st_mode) == 0o600
+    assert printed["AUTH_DYNAMIC_SECRET"] not in (command.folder / "bridge.env").read_text()
+    assert command("check").returncode == 0
+
+
+def test_init_takes_the_environment_id_of_a_nextauth_project(command: Command, dynamic: RunningEmulator) -> None:
+    project = command.folder / ".env.local"
+    project.write_text(f"NEXT_PUBLIC_DYNAMIC_ENVIRONMENT_ID={dynamic.emulator.environment_id}\nOTHER=1\n")
+    assert command("init", "--env-file", ".env.local").returncode == 0
+    assert dynamic.emulator.environment_id in (command.folder / "bridge.env").read_text()
+
+
+def test_init_asks_for_the_environment_id(command: Command, dynamic: RunningEmulator) -> None:
+    made = command("init", stdin=f"{dynamic.emulator.environment_id}\n")
+    assert made.returncode == 0
+    assert "environment id" in made.stderr
+
+
+def test_init_overwrites_nothing_and_leaves_nothing_behind_when_it_fails(
+    initialised: Command, dynamic: RunningEmulator
+) -> None:
+    env_file = initialised.folder / "bridge.env"
+    before = env_file.read_bytes()
+    again = initialised("init", "--environment-id", dynamic.emulator.environment_id)
+    assert again.returncode == 1
+    assert env_file.read_bytes() == before
+    env_file.unlink()
+    taken = initialised("init", "--environment-id", dynamic.emulator.environment_id)
+    assert taken.returncode == 1  # the database was sealed under the first file's keys
+    assert not env_file.exists()
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("init", "--environment-id", "not-a-uuid"),
+        ("init", "--environment-id", "de300000-0000-4000-8000-000000000001", "--issuer", "http://id.example.com"),
+        ("init", "--environment-id", "de300000-0000-4000-8000-000000000001", "--client-id", "a b"),
+        ("init", "--environment-id", "de300000-0000-4000-8000-000000000001", "--origin", "*"),
+    ],
+)
+def test_init_with_bad_input_says_so_and_writes_nothing(command: Command, words: tuple[str, ...]) -> None:
+    made = command(*words)
+    assert made.returncode == 1
+    assert "Nothing was written" in made.stderr
+    assert list(command.folder.iterdir()) == []
+
+
+def test_a_new_key_can_be_had_alone(command: Command) -> None:
+    assert is_secret_key(command("init", "--only-keys").stdout.strip())
+
+
+def test_check_reports_every_fault_at_once(command: Command) -> None:
+    checked = Command(command.folder, {"BRIDGE_ISSUER": "http://id.example.com/", "BRIDGE_SECRET_KEYS": "x"})("check")
+    assert checked.returncode == 1
+    for setting in ("BRIDGE_ISSUER", "BRIDGE_SECRET_KEYS", "DYNAMIC_ENVIRONMENT_ID"):
+        assert setting in checked.stderr
+    assert checked.stdout == ""
+
+
+def test_the_server_refuses_to_start_on_an_unsafe_configuration(command: Command) -> None:
+    served = Command(command.folder, {"BRIDGE_ISSUER": "http://id.example.com"})("serve")
+    assert served.returncode == 1
+    assert "BRIDGE_ISSUER" in served.stderr
+
+
+def test_the_server_refuses_to_start_with_other_secret_keys(initialised: Command) -> None:
+    other = initialised("init", "--only-keys").stdout.strip()
+    served = Command(initialised.folder, {**initialised.environ, "BRIDGE_SECRET_KEYS": other})("serve")
+    assert served.returncode == 1
+    assert "other BRIDGE_SECRET_KEYS" in served.stderr
+
+
+def test_check_sees_an_env_file_that_others_may_read(initialised: Command) -> None:
+    (initialised.folder / "bridge.env").chmod(0o644)
+    checked = initialised("check")
+    assert checked.returncode == 1
+    assert "chmod 600 bridge.env" in checked.stderr
+
+
+def test_check_live_says_what_will_and_will_not_work(initialised: Command, dynamic: RunningEmulator) -> None:
+    fine = initialised("check", "--live")
+    assert fine.returncode == 0
+    assert "1 signing key" in fine.stdout
+    assert "tokens live 7200 s" in fine.stdout
+    assert "any web page" in fine.stdout
+    dynamic.emulator.switch(
+        cookie_mode=True, captcha_enabled=True, mfa_required=True, allowed_origins=("https://other.example",)
+    )
+    limited = initialised("check", "--live")
+    assert limited.returncode == 1
+    for word in ("cookie mode", "captcha", "multi-factor", f"{ORIGIN}, which a client lists, is no allowed origin"):
+        assert word in limited.stdout
+    dynamic.emulator.switch(environment_locked=True, jwt_duration_minutes=30 * 24 * 60, allowed_origins=(ORIGIN,))
+    short = Command(initialised.folder, {**initialised.environ, "BRIDGE_ASSERTION_MAX_LIFETIME": "7200"})
+    locked = short("check", "--live")
+    assert "longer than the 7200 s accepted here" in locked.stdout
+    assert "locked" in locked.stdout
+    dynamic.emulator.faults.set("/sdk", "down")
+    assert "no signing keys" in initialised("check", "--live").stdout
+
+
+def test_a_client_lives_through_the_command_line(initialised: Command) -> None:
+    added = initialised("client", "add", "api", "--grant", "client_credentials", "--scope", "read", "--name", "API")
+    assert added.returncode == 0
+    assert added.stdout.startswith("dob_secret_")
+    assert initialised("client", "add", "api").returncode == 1
+    assert initialised("client", "update", "api", "--scope", "read", "--scope", "write").returncode == 0
+    shown = json.loads(initialised("client", "show", "api", "--json").stdout)
+    assert (shown["scopes"], shown["grants"], shown["secrets"]) == (["read", "write"], ["client_credentials"], 1)
+    assert added.stdout.strip() not in str(shown)
+    assert initialised("client", "disable", "api").returncode == 0
+    rotated = initialised("client", "rotate-secret", "api")
+    assert rotated.stdout != added.stdout
+    listed = {c["client_id"]: c for c in json.loads(initialised("client", "list", "--json").stdout)}
+    assert listed["api"]["disabled"] is True
+    assert listed["api"]["secrets"] == 2
+    assert initialised("client", "enable", "api").returncode == 0
+    assert initialised("client", "show", "none").returncode == 1
+
+
+@pytest.mark.parametrize(
+    ("words", "named"),
+    [
+        (("add", "de300000-0000-4000-8000-00000000000a"), "client_id"),
+        (("add", "x", "--cors-origin", "null"), "cors_origins"),
+        (("add", "x", "--assertion-origin", "https://a.example/path"), "assertion_origins"),
+        (("add", "x", "--public", "--grant", "client_credentials"), "grants"),
+        (("add", "x", "--access-token-ttl", "5"), "access_token_ttl"),
+        (("add", "x", "--environment", "de300000-0000-4000-8000-00000000000b"), "environments"),
+        (("update", "nextauth", "--scope", "a b"), "scopes"),
+    ],
+)
+def test_a_faulty_client_is_refused_with_the_setting(initialised: Command, words: tuple[str, ...], named: str) -> None:
+    refused = initialised("client", *words)
+    assert refused.returncode == 1
+    assert named in refused.stderr
+
+
+def test_a_client_of_bridge_toml_is_changed_there(initialised: Command) -> None:
+    new = dict(line.split(" = ") for line in initialised("client", "new-secret").stdout.splitlines())
+    (initialised.folder / "bridge.toml").write_text(
+        f'[[clients]]\nclient_id = "declared"\nsecret_sha256 = ["{new["secret_sha256"]}"]\n'
+    )
+    assert "bridge.toml" in initialised("client", "list").stdout
+    for words in (("update", "declared", "--name", "x"), ("disable", "declared"), ("add", "declared")):
+        refused = initialised("client", *words)
+        assert refused.returncode == 1
+        assert "bridge.toml" in refused.stderr
+    (initialised.folder / "bridge.toml").write_text(
+        f'[[clients]]\nclient_id = "nextauth"\nsecret_sha256 = ["{new["secret_sha256"]}"]\n'
+    )
+    assert "in bridge.toml and in the database" in initialised("check").stderr
+
+
+def test_explain_shows_each_check_and_the_claims(initialised: Command, dynamic: RunningEmulator) -> None:
+    emulator = dynamic.emulator
+    user = emulator.create_user(email="demo@example.com")
+    good = emulator.mint(user, origin=ORIGIN)
+    explained = initialised("explain", "--client", "nextauth", stdin=good)
+    assert explained.returncode == 0, explained.stderr
+    assert '"email": "demo@example.com"' in explained.stdout
+    assert user.id in explained.stdout
+    assert "eyJ" not in explained.stdout
+    foreign = initialised("explain", "--client", "nextauth", stdin=emulator.mint(user, origin="https://evil.example"))
+    assert foreign.returncode == 1
+    assert "audience: audience_not_listed" in foreign.stdout
+    assert "--assertion-origin" in foreign.stdout
+    emulator.clear_requests()
+    offline = initialised("explain", "--client", "nextauth", "--offline", "--scope", "openid", stdin=good)
+    assert offline.returncode == 0
+    assert "signature: not checked" in offline.stdout
+    assert '"email": "demo@example.com"' not in offline.stdout
+    assert emulator.requests == []
+    (initialised.folder / "jwks.json").write_text(json.dumps(emulator.jwks()))
+    by_file = initialised("explain", "--client", "nextauth", "--offline", "--jwks", "jwks.json", stdin=good)
+    assert "✓ signature" in by_file.stdout
+    assert initialised("explain", "--client", "nextauth", stdin="junk").returncode == 1
+    assert initialised("explain", "--client", "nobody", stdin=good).returncode == 1
+
+
+def test_probe_answers_the_open_questions_without_telling_personal_data(
+    initialised: Command, dynamic: RunningEmulator
+) -> None:
+    emulator = dynamic.emulator
+    session = emulator.sign_in(emulator.create_user(email="demo@example.com").id, origin=ORIGIN)
+    tokens = [emulator.mint(session, shape=shape) for shape in ("large", "small")]
+    with_token = Command(initialised.folder, {**initialised.environ, "DYNAMIC_API_TOKEN": emulator.api_token})
+    probed = with_token("dynamic", "probe", stdin="\n".join(tokens))
+    assert probed.returncode == 0, probed.stderr
+    for answer in ("token 1: which shape?", "large", "small", "do both tokens have one sid?", "status 204"):
+        assert answer in probed.stdout
+    assert "does the kid equal the id at /keys?              yes" in probed.stdout
+    assert "demo@example.com" not in probed.stdout
+    assert "eyJ" not in probed.stdout
+    emulator.switch(small_token_same_issuer=False, kid_equals_keys_endpoint_id=False, sdk_requires_origin=True)
+    tokens = [emulator.mint(session, shape=shape) for shape in ("large", "small")]
+    changed = with_token("dynamic", "probe", stdin="\n".join(tokens)).stdout
+    assert "does the kid equal the id at /keys?              no" in changed
+    assert "do both tokens have one iss?                     no" in changed
+    assert "status 403" in changed
+    assert initialised("dynamic", "probe", stdin="junk").returncode == 0
+
+
+def test_sweep_and_db_upgrade_can_be_run_at_any_time(initialised: Command) -> None:
+    assert initialised("db", "upgrade").returncode == 0
+    assert "seen_assertions" in initialised("sweep").stdout
+
+
+def test_reasons_explains_a_code(command: Command) -> None:
+    assert "multi-factor" in command("reasons", "mfa_owed").stdout
+    assert command("reasons", "none").returncode == 2
+
+
+def test_every_command_has_help(command: Command) -> None:
+    top = command("--help")
+    assert top.returncode == 0
+    for name in ("init", "check", "serve", "demo", "explain", "client", "emulator", "dynamic"):
+        assert name in top.stdout
+        assert command(name, "--help").returncode == 0
+    assert command("none").returncode == 2
