@@ -1,0 +1,62 @@
+"""The documents tell the truth about names: settings, endpoints, modules."""
+
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import fields
+from pathlib import Path
+
+import pytest
+from conftest import Bridge
+
+from bridge.config.sources import _Settings
+from bridge.model import ClaimRule, Client, Environment
+from bridge.tokens.claims import SCOPE_CLAIMS
+
+TOP = Path(__file__).parents[1]
+
+
+def setting_names() -> Iterator[str]:
+    for setting in _Settings.model_fields.values():
+        yield from (str(name) for name in setting.validation_alias.choices)  # type: ignore[union-attr]
+
+
+def test_every_setting_is_documented(repository: Callable[[str], str]) -> None:
+    documented = repository("docs/configuration.md")
+    for name in setting_names():
+        assert f"`{name}`" in documented or f"[[{name}]]" in documented, name
+
+
+@pytest.mark.parametrize("kind", [Client, Environment, ClaimRule])
+def test_every_setting_of_a_table_is_documented(repository: Callable[[str], str], kind: type) -> None:
+    documented = repository("docs/configuration.md")
+    for field in fields(kind):
+        name = "secret_sha256" if field.name == "secrets" else field.name
+        assert re.search(rf"\b{name}\b", documented), name
+
+
+def test_every_scope_and_its_claims_are_documented(repository: Callable[[str], str]) -> None:
+    documented = repository("docs/claims.md")
+    for scope in SCOPE_CLAIMS:
+        assert f"`{scope}`" in documented
+
+
+def test_the_readmes_endpoints_are_those_that_answer(repository: Callable[[str], str], bridge: Bridge) -> None:
+    table = repository("README.md").split("## Endpoints")[1].split("## ")[0]
+    documented = set(re.findall(r"`(/[^`]*)`", table))
+    routes = {rule.rule for rule in bridge.http.application.url_map.iter_rules()} - {"/"}
+    assert documented == routes
+
+
+def test_every_module_that_a_document_names_exists(repository: Callable[[str], str]) -> None:
+    table = repository("README.md").split("## Specifications")[1]
+    for module in re.findall(r"`([a-z_/]+\.py)`", table):
+        assert (TOP / "bridge" / module).is_file(), module
+    tree = repository("docs/architecture.md").split("## The tree")[1].split("## Floors")[0]
+    for line in re.findall(r"^      ([a-z]+(?:/|\.py)) ", tree, re.MULTILINE):
+        assert (TOP / "bridge" / line).exists(), line
+
+
+def test_every_link_in_the_documents_leads_somewhere() -> None:
+    for document in [*TOP.glob("*.md"), *TOP.glob("docs/**/*.md")]:
+        for target in re.findall(r"\]\((?!https?://|#)([^)#]+)", document.read_text(encoding="utf-8")):
+            assert (document.parent / target).exists(), f"{document.name}: {target}"
