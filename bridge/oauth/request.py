@@ -15,6 +15,12 @@ MAX_PARAMETERS = 64
 REPEATABLE = frozenset({"resource", "audience"})  # RFC 8693 section 2.1, RFC 8707 section 2
 MAX_REPEATS = 10
 
+_JSON_HEADERS: Mapping[str, str] = {
+    "Content-Type": "application/json",
+    "Cache-Control": "no-store",
+    "Pragma": "no-cache",
+    "X-Content-Type-Options": "nosniff",
+}
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 
 
@@ -41,8 +47,7 @@ class Answer:
 
 def json_answer(status: int, document: Mapping[str, Any]) -> Answer:
     """A JSON answer that nobody may keep (RFC 6749 section 5.1)."""
-    headers = {"Content-Type": "application/json", "Cache-Control": "no-store", "Pragma": "no-cache"}
-    return Answer(status, headers, json.dumps(document, separators=(",", ":")).encode())
+    return Answer(status, _JSON_HEADERS, json.dumps(document, separators=(",", ":")).encode())
 
 
 class Form:
@@ -71,10 +76,15 @@ class Form:
         return {name: values[0] for name, values in self._values.items() if values}
 
 
+def is_form(request: HttpRequest) -> bool:
+    """Whether the body is said to be a form. Multipart is none here: no OAuth client sends it."""
+    content_type = request.headers.get("content-type", "").partition(";")[0]
+    return content_type.strip().lower() == "application/x-www-form-urlencoded"
+
+
 def read_form(request: HttpRequest) -> Form:
     """The body as a form. Raises Refused: another content type, not UTF-8, control characters, repeats, too many."""
-    content_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-    if content_type != "application/x-www-form-urlencoded":
+    if not is_form(request):
         raise Refused(Reason.REQUEST_MALFORMED, "content type")
     if len(request.body) > MAX_BODY_BYTES:
         raise Refused(Reason.BODY_TOO_LARGE)

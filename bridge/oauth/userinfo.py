@@ -5,7 +5,7 @@ from dataclasses import replace
 from bridge.errors import Refused, Unavailable
 from bridge.oauth.holders import Holders
 from bridge.oauth.refusals import error_document, refusal_answer, unavailable_answer
-from bridge.oauth.request import Answer, HttpRequest, json_answer, read_form
+from bridge.oauth.request import Answer, HttpRequest, is_form, json_answer, read_form
 from bridge.reasons import Reason
 from bridge.tokens.claims import ClaimSelection
 
@@ -57,7 +57,7 @@ def _bearer_token(http: HttpRequest) -> str | None:
     scheme, _, header_token = http.headers.get("authorization", "").partition(" ")
     from_header = header_token.strip() if scheme.lower() == "bearer" else None
     from_form = None
-    if http.method == "POST" and http.body:
+    if http.method == "POST" and is_form(http):
         from_form = read_form(http).get("access_token")
     if from_header is not None and from_form is not None:
         raise Refused(Reason.PARAMETER_REPEATED, "access token in header and form")

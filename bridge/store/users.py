@@ -5,7 +5,9 @@ from dataclasses import dataclass, replace
 
 from sqlalchemy import and_, bindparam, select, update
 
+from bridge.errors import Refused
 from bridge.model import Assertion, Identity, Json, User
+from bridge.reasons import Reason
 from bridge.store.database import Tx, insert_if_absent
 from bridge.store.tables import upstream_sessions, users
 from bridge.subjects import subject
@@ -63,24 +65,24 @@ _DISABLE = update(users).where(users.c.sub == bindparam("wanted_sub")).values(di
 
 
 def recognise(tx: Tx, identity: Identity, assertion: Assertion, *, primary_environment: str, now: int) -> Known:
-    """The user behind a verified identity, made known if new, brought up to date if changed.
+    """The user behind a verified identity, made known if new, brought up to date if changed. Raises Refused.
 
     An incomplete identity (small token) leaves a stored profile of the same credentials alone and replaces an older
     one: what may have been unlinked is not handed out.
     """
     sign_in_at = _sign_in_time(assertion)
-    row = tx.execute(
-        _FIND,
-        {
-            "environment": identity.environment_id,
-            "user": identity.user_id,
-            "session_key": assertion.session_key,
-        },
-    ).first()
+    key = {
+        "environment": identity.environment_id,
+        "user": identity.user_id,
+        "session_key": assertion.session_key,
+    }
+    row = tx.execute(_FIND, key).first()
     if row is None:
-        user = _add(tx, identity, primary_environment=primary_environment, now=now)
-        _remember_session(tx, assertion, sign_in_at)
-        return Known(user, sign_in_at)
+        _add(tx, identity, primary_environment=primary_environment, now=now)
+        row = tx.execute(_FIND, key).first()
+        if row is None:
+            # The sub stands for somebody of another environment, which was primary once. It is never given twice.
+            raise Refused(Reason.SUBJECT_INVALID, "sub belongs to another user")
     claims = row.claims
     stored_fits = not identity.complete and row.credentials_digest == identity.credentials_digest != ""
     if not stored_fits:
@@ -131,19 +133,18 @@ def set_disabled(tx: Tx, sub: str, *, disabled: bool, now: int) -> bool:
     return tx.execute(_DISABLE, {"wanted_sub": sub, "moment": now if disabled else None}).rowcount == 1
 
 
-def _add(tx: Tx, identity: Identity, *, primary_environment: str, now: int) -> User:
-    sub = subject(identity.environment_id, identity.user_id, primary_environment=primary_environment)
-    values = {
+def _add(tx: Tx, identity: Identity, *, primary_environment: str, now: int) -> None:
+    """Make a user known, unless another instance met the same person a moment earlier."""
+    row = {
         "environment_id": identity.environment_id,
         "user_id": identity.user_id,
-        "sub": sub,
+        "sub": subject(identity.environment_id, identity.user_id, primary_environment=primary_environment),
         "claims": _dumped(identity.claims),
         "credentials_digest": identity.credentials_digest if identity.complete else "",
         "created_at": now,
         "updated_at": now,
     }
-    tx.execute(_ADD, values)  # another instance may have met the same person a moment earlier
-    return User(sub, identity.environment_id, identity.user_id, identity.claims)
+    tx.execute(_ADD, row)
 
 
 def _sign_in_time(assertion: Assertion) -> int:
