@@ -46,8 +46,8 @@ class Reason(Enum):
     )
     AUDIENCE_NOT_LISTED = (
         "The assertion was issued to a web origin that the client does not list (or lists none at all).",
-        "Add the origin of the page where the user signs in: oidc-bridge client update ID --assertion-origin"
-        " https://app.example.com",
+        "List the origin of the page where the user signs in, beside those listed so far: oidc-bridge client update ID"
+        " --assertion-origin https://app.example.com",
     )
     SUBJECT_INVALID = (
         "The assertion's sub or sid is missing, too long, or holds characters that no identifier has.",
@@ -114,15 +114,15 @@ class Reason(Enum):
     )
     GRANT_NOT_ALLOWED = (
         "The client may not use this grant type.",
-        "An operator can run: oidc-bridge client update ID --grant token-exchange (or client_credentials)",
+        "List all the grants it needs: oidc-bridge client update ID --grant token-exchange --grant client_credentials",
     )
     SCOPE_NOT_ALLOWED = (
         "The request asks for a scope that is malformed, unknown, or not among the client's scopes.",
-        "Ask for less, or extend the client: oidc-bridge client update ID --scope WORD",
+        "Ask for less, or give the client all the scopes it needs: oidc-bridge client update ID --scope WORD --scope WORD",
     )
     TARGET_NOT_ALLOWED = (
         "The request names a resource or audience that is malformed or not among the client's audiences.",
-        "Extend the client: oidc-bridge client update ID --audience https://api.example.com",
+        "List it, beside those listed so far: oidc-bridge client update ID --audience https://api.example.com",
     )
     # The request
     REQUEST_MALFORMED = (
