@@ -118,7 +118,7 @@ class Reason(Enum):
     )
     SCOPE_NOT_ALLOWED = (
         "The request asks for a scope that is malformed, unknown, or not among the client's scopes.",
-        "Ask for less, or give the client all the scopes it needs: oidc-bridge client update ID --scope WORD --scope WORD",
+        "Ask for less, or list all the scopes the client needs: oidc-bridge client update ID --scope A --scope B",
     )
     TARGET_NOT_ALLOWED = (
         "The request names a resource or audience that is malformed or not among the client's audiences.",
