@@ -68,7 +68,8 @@ class Identity:
     """A person as one Dynamic environment knows them: the facts we stand behind, in OIDC's words.
 
     `claims` holds user claims only (profile, email, wallets …), never a protocol claim. `complete` is false when they
-    come from a small token, which says nothing of credentials. `credentials_digest` changes whenever the user's
+    come from a small token, which says nothing of credentials. `told_at` is when Dynamic said all this; of two
+    identities of one person the one told later is true. `credentials_digest` changes whenever the user's
     credentials do; it is empty when Dynamic did not tell.
     """
 
@@ -76,6 +77,7 @@ class Identity:
     user_id: str
     claims: Json = field(repr=False)
     complete: bool
+    told_at: int
     amr: tuple[str, ...] = ()
     credentials_digest: str = ""
 

@@ -20,15 +20,18 @@ _AMR = {"email": "otp", "phoneNumber": "sms", "blockchain": "swk", "oauth": "fed
 
 def identity_of(assertion: Assertion, rules: Sequence[ClaimRule]) -> Identity:
     """The identity that a token proves by itself: complete for a large token, almost bare for a small one."""
-    return _identity(assertion, assertion.claims, rules, complete=assertion.shape == "large")
+    complete = assertion.shape == "large"
+    return _identity(assertion, assertion.claims, rules, complete=complete, told_at=assertion.issued_at)
 
 
-def identity_with_profile(assertion: Assertion, profile: Json, rules: Sequence[ClaimRule]) -> Identity:
-    """The identity of a small token together with the profile that Dynamic told of its user."""
-    return _identity(assertion, {**assertion.claims, **profile}, rules, complete=True)
+def identity_with_profile(assertion: Assertion, profile: Json, rules: Sequence[ClaimRule], now: int) -> Identity:
+    """The identity of a small token together with the profile that Dynamic tells of its user now."""
+    return _identity(assertion, {**assertion.claims, **profile}, rules, complete=True, told_at=now)
 
 
-def _identity(assertion: Assertion, source: Json, rules: Sequence[ClaimRule], *, complete: bool) -> Identity:
+def _identity(
+    assertion: Assertion, source: Json, rules: Sequence[ClaimRule], *, complete: bool, told_at: int
+) -> Identity:
     credentials = [entry for entry in source.get("verified_credentials", []) if isinstance(entry, dict)]
     signin_id = source.get("signin_credential_id")
     signin = next((c for c in credentials if isinstance(signin_id, str) and c.get("id") == signin_id), {})
@@ -46,6 +49,7 @@ def _identity(assertion: Assertion, source: Json, rules: Sequence[ClaimRule], *,
         user_id=assertion.user_id,
         claims={**claims, **dict(_mapped(source, rules))},
         complete=complete,
+        told_at=told_at,
         amr=(method,) if method else (),
         credentials_digest=credentials_digest(assertion),
     )
@@ -102,17 +106,20 @@ def _email(source: Json, credentials: Sequence[Json], signin: Json) -> Json:
 
 def _proven_email(credential: Json) -> str | None:
     if credential.get("format") == "email":
-        proven = credential.get("signInEnabled") is True or bool(credential.get("verifiedAt"))
-        return text.email(credential.get("email")) if proven else None
+        return text.email(credential.get("email")) if _is_proven(credential) else None
     if credential.get("format") == "oauth" and credential.get("oauth_provider") == "google":
         emails = credential.get("oauth_emails")
         return text.email(emails[0]) if isinstance(emails, list) and len(emails) == 1 else None
     return None
 
 
+def _is_proven(credential: Json) -> bool:
+    return credential.get("signInEnabled") is True or bool(credential.get("verifiedAt"))
+
+
 def _phone(credentials: Sequence[Json]) -> Json:
     for credential in credentials:
-        if credential.get("format") == "phoneNumber":
+        if credential.get("format") == "phoneNumber" and _is_proven(credential):
             number = text.phone(credential.get("phoneCountryCode"), credential.get("phoneNumber"))
             if number is not None:
                 return {"phone_number": number, "phone_number_verified": True}

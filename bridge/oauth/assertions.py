@@ -61,7 +61,7 @@ class Assertions:
         assertion = self._verifier.verify(raw, door_of(client), now)
         identity = identity_of(assertion, self._rules)
         if not identity.complete and not (_NEED_PROFILE | self._mapped_scopes).isdisjoint(scope):
-            identity = self._completed(raw, assertion, identity)
+            identity = self._completed(raw, assertion, identity, now)
         return Accepted(assertion, identity)
 
     def grant(
@@ -98,7 +98,7 @@ class Assertions:
             horizon=assertion.expires_at,
         )
 
-    def _completed(self, raw: str, assertion: Assertion, identity: Identity) -> Identity:
+    def _completed(self, raw: str, assertion: Assertion, identity: Identity, now: int) -> Identity:
         """The identity with what we remember or else what Dynamic tells; as it is if neither can be had in time."""
         with self._database.reading() as tx:
             remembered = users.stored_profile(tx, identity)
@@ -110,4 +110,4 @@ class Assertions:
             # Optional claims are dropped rather than the sign-in (threats A24); the reason's page tells what to do.
             log.warning("profile", extra={"reason": Reason.PROFILE_UNAVAILABLE.code, "cause": str(failed)})
             return identity
-        return identity_with_profile(assertion, profile, self._rules)
+        return identity_with_profile(assertion, profile, self._rules, now)

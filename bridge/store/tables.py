@@ -51,6 +51,7 @@ users = Table(
     Column("claims", Text, nullable=False),
     # Of the credentials that the claims tell of; empty when the claims came from a token that does not tell.
     Column("credentials_digest", String(64), nullable=False),
+    Column("told_at", BigInteger, nullable=False),  # when Dynamic said so; an older saying changes nothing
     Column("created_at", BigInteger, nullable=False),
     Column("updated_at", BigInteger, nullable=False),
     Column("disabled_at", BigInteger),

@@ -2,17 +2,17 @@
 
 import json
 from dataclasses import dataclass, replace
+from typing import Any
 
-from sqlalchemy import and_, bindparam, select, update
+from sqlalchemy import Row, and_, bindparam, select, update
 
 from bridge.errors import Refused
 from bridge.model import Assertion, Identity, Json, User
 from bridge.reasons import Reason
 from bridge.store.database import Tx, insert_if_absent
+from bridge.store.sessions import remember, session_end, sign_in_time
 from bridge.store.tables import upstream_sessions, users
 from bridge.subjects import subject
-
-_KEPT_AFTER_EXPIRY = 60  # seconds; clocks differ
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +28,7 @@ _FIND = (
         users.c.sub,
         users.c.claims,
         users.c.credentials_digest,
+        users.c.told_at,
         users.c.disabled_at,
         upstream_sessions.c.auth_time,
         upstream_sessions.c.expires_at,
@@ -50,16 +51,18 @@ _PROFILE = select(users.c.claims).where(
     users.c.credentials_digest == bindparam("digest"),
 )
 _ADD = insert_if_absent(
-    users, "environment_id", "user_id", "sub", "claims", "credentials_digest", "created_at", "updated_at"
-)
-_ADD_SESSION = insert_if_absent(
-    upstream_sessions, "environment_id", "session_key", "user_id", "auth_time", "expires_at"
+    users, "environment_id", "user_id", "sub", "claims", "credentials_digest", "told_at", "created_at", "updated_at"
 )
 _BY_SUB = select(users).where(users.c.sub == bindparam("wanted_sub"))
 _UPDATE = (
     update(users)
     .where(users.c.environment_id == bindparam("environment"), users.c.user_id == bindparam("user"))
-    .values(claims=bindparam("new_claims"), credentials_digest=bindparam("new_digest"), updated_at=bindparam("now"))
+    .values(
+        claims=bindparam("new_claims"),
+        credentials_digest=bindparam("new_digest"),
+        told_at=bindparam("new_told_at"),
+        updated_at=bindparam("now"),
+    )
 )
 _DISABLE = update(users).where(users.c.sub == bindparam("wanted_sub")).values(disabled_at=bindparam("moment"))
 
@@ -67,10 +70,11 @@ _DISABLE = update(users).where(users.c.sub == bindparam("wanted_sub")).values(di
 def recognise(tx: Tx, identity: Identity, assertion: Assertion, *, primary_environment: str, now: int) -> Known:
     """The user behind a verified identity, made known if new, brought up to date if changed. Raises Refused.
 
-    An incomplete identity (small token) leaves a stored profile of the same credentials alone and replaces an older
-    one: what may have been unlinked is not handed out.
+    What was told later stays: an older token brings no unlinked wallet back. An incomplete identity (small token)
+    leaves a stored profile of the same credentials alone and replaces another: what may have been unlinked since is
+    not handed out.
     """
-    sign_in_at = _sign_in_time(assertion)
+    sign_in_at = sign_in_time(assertion)
     key = {
         "environment": identity.environment_id,
         "user": identity.user_id,
@@ -83,26 +87,34 @@ def recognise(tx: Tx, identity: Identity, assertion: Assertion, *, primary_envir
         if row is None:
             # The sub stands for somebody of another environment, which was primary once. It is never given twice.
             raise Refused(Reason.SUBJECT_INVALID, "sub belongs to another user")
-    claims = row.claims
-    stored_fits = not identity.complete and row.credentials_digest == identity.credentials_digest != ""
-    if not stored_fits:
-        claims, digest = _dumped(identity.claims), identity.credentials_digest if identity.complete else ""
-        if (claims, digest) != (row.claims, row.credentials_digest):
-            tx.execute(
-                _UPDATE,
-                {
-                    "environment": identity.environment_id,
-                    "user": identity.user_id,
-                    "new_claims": claims,
-                    "new_digest": digest,
-                    "now": now,
-                },
-            )
+    claims = row.claims if _is_up_to_date(row, identity) else _update_claims(tx, row, identity, now)
     auth_time = sign_in_at if row.auth_time is None else min(row.auth_time, sign_in_at)
-    if auth_time != row.auth_time or _session_end(assertion) > row.expires_at:
-        _remember_session(tx, assertion, auth_time)
+    if auth_time != row.auth_time or session_end(assertion) > row.expires_at:
+        remember(tx, assertion, auth_time)
     user = User(row.sub, identity.environment_id, identity.user_id, json.loads(claims), row.disabled_at is not None)
     return Known(user, auth_time)
+
+
+def _is_up_to_date(row: Row[*tuple[Any, ...]], identity: Identity) -> bool:
+    """Whether what is stored was told later, or is the profile of the very credentials that a small token names."""
+    if identity.told_at < row.told_at:
+        return True
+    return not identity.complete and row.credentials_digest == identity.credentials_digest != ""
+
+
+def _update_claims(tx: Tx, row: Row[*tuple[Any, ...]], identity: Identity, now: int) -> str:
+    claims, digest = _dumped(identity.claims), identity.credentials_digest if identity.complete else ""
+    if (claims, digest) != (row.claims, row.credentials_digest):
+        values = {
+            "environment": identity.environment_id,
+            "user": identity.user_id,
+            "new_claims": claims,
+            "new_digest": digest,
+            "new_told_at": identity.told_at,
+            "now": now,
+        }
+        tx.execute(_UPDATE, values)
+    return claims
 
 
 def stored_profile(tx: Tx, identity: Identity) -> Identity | None:
@@ -141,35 +153,11 @@ def _add(tx: Tx, identity: Identity, *, primary_environment: str, now: int) -> N
         "sub": subject(identity.environment_id, identity.user_id, primary_environment=primary_environment),
         "claims": _dumped(identity.claims),
         "credentials_digest": identity.credentials_digest if identity.complete else "",
+        "told_at": identity.told_at,
         "created_at": now,
         "updated_at": now,
     }
     tx.execute(_ADD, row)
-
-
-def _sign_in_time(assertion: Assertion) -> int:
-    """The earliest moment at which this token alone proves a sign-in: its iat, or the start of the refresh window."""
-    if assertion.refresh_expires_at is None:
-        return assertion.issued_at
-    window_start = assertion.refresh_expires_at - assertion.environment.refresh_window
-    return max(1, min(assertion.issued_at, window_start))
-
-
-def _session_end(assertion: Assertion) -> int:
-    return max(assertion.expires_at, assertion.refresh_expires_at or 0) + _KEPT_AFTER_EXPIRY
-
-
-def _remember_session(tx: Tx, assertion: Assertion, auth_time: int) -> None:
-    key = {"environment_id": assertion.environment.environment_id, "session_key": assertion.session_key}
-    values = {"auth_time": auth_time, "expires_at": _session_end(assertion)}
-    mine = and_(
-        upstream_sessions.c.environment_id == key["environment_id"],
-        upstream_sessions.c.session_key == key["session_key"],
-        upstream_sessions.c.user_id == assertion.user_id,
-    )
-    if tx.execute(update(upstream_sessions).where(mine).values(**values)).rowcount:
-        return
-    tx.execute(_ADD_SESSION, {**key, "user_id": assertion.user_id, **values})
 
 
 def _dumped(claims: Json) -> str:

@@ -31,6 +31,7 @@ def upgrade() -> None:
         sa.Column("sub", sa.String(36), nullable=False, unique=True),
         sa.Column("claims", sa.Text, nullable=False),
         sa.Column("credentials_digest", sa.String(64), nullable=False),
+        sa.Column("told_at", sa.BigInteger, nullable=False),
         sa.Column("created_at", sa.BigInteger, nullable=False),
         sa.Column("updated_at", sa.BigInteger, nullable=False),
         sa.Column("disabled_at", sa.BigInteger),

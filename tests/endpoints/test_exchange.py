@@ -402,3 +402,14 @@ class TestSmallTokens:
 
 def test_the_grant_type_is_offered_in_discovery(bridge: Bridge) -> None:
     assert TOKEN_EXCHANGE in bridge.http.get("/.well-known/openid-configuration").json["grant_types_supported"]
+
+
+def test_an_older_token_brings_nothing_back_that_was_unlinked_since(bridge: Bridge) -> None:
+    bridge.add_client(scopes=("openid", "wallets"))
+    user = bridge.user()
+    old = bridge.assertion(user)
+    assert claims(bridge, bridge.exchange(old).json["id_token"])["wallet_address"] == ADDRESS
+    bridge.clock.forward(60)
+    wallet = next(c for c in user.credentials if c.format == "blockchain")
+    bridge.exchange(bridge.assertion(bridge.dynamic.emulator.unlink(user.id, wallet.id)))
+    assert "wallet_address" not in claims(bridge, bridge.exchange(old).json["id_token"])
