@@ -20,7 +20,6 @@ from bridge.oauth.discovery import discovery_document
 from bridge.oauth.exchange import TokenExchange
 from bridge.oauth.holders import Holders
 from bridge.oauth.introspect import Introspection
-from bridge.oauth.request import MAX_BODY_BYTES
 from bridge.oauth.server import TokenServer
 from bridge.oauth.throttle import Throttle
 from bridge.oauth.userinfo import Userinfo
@@ -31,10 +30,11 @@ from bridge.store.seal import Sealer
 from bridge.tokens.claims import ClaimSelection
 from bridge.tokens.keyring import Keyring
 from bridge.tokens.mint import Mint
-from bridge.tokens.pairwise import Subjects, new_pairwise_key
+from bridge.tokens.pairwise import PairwiseSubjects, new_pairwise_key
+from bridge.web.documents import Document, document_blueprint
 from bridge.web.edge import guard_edge
-from bridge.web.endpoints import Document, Endpoint, document_blueprint, endpoint_blueprint
-from bridge.web.ops import Probe, ops_blueprint
+from bridge.web.endpoints import Endpoint, endpoint_blueprint
+from bridge.web.ops import HealthCheck, ops_blueprint
 from bridge.web.pages import page_blueprint
 
 
@@ -45,7 +45,7 @@ class Parts:
     database: Database
     clients: Clients
     keyring: Keyring
-    subjects: Subjects
+    subjects: PairwiseSubjects
     verifier: Verifier
     selection: ClaimSelection
     mint: Mint
@@ -85,6 +85,7 @@ def assemble(config: Config, clock: Clock = system_clock, keys: LoadKeys = load_
                 fetcher=profile_fetcher,
                 database=database,
                 rules=config.claims,
+                profile_scopes=selection.scopes,
                 primary_environment=config.environments[0].environment_id,
             ),
             close=held.pop_all().close,
@@ -100,7 +101,6 @@ def create_app(config: Config, clock: Clock = system_clock) -> Flask:
     authentication = ClientAuthentication(parts.clients, Throttle())
     token_server = TokenServer(
         issuer=issuer,
-        token_url=f"{issuer}/token",
         reasons_url=reasons_url,
         database=parts.database,
         authentication=authentication,
@@ -118,7 +118,9 @@ def create_app(config: Config, clock: Clock = system_clock) -> Flask:
         environments={environment.environment_id: environment for environment in config.environments},
     )
     userinfo = Userinfo(issuer=issuer, reasons_url=reasons_url, holders=holders, selection=parts.selection)
-    introspection = Introspection(reasons_url=reasons_url, authentication=authentication, holders=holders)
+    introspection = Introspection(
+        issuer=issuer, reasons_url=reasons_url, authentication=authentication, holders=holders
+    )
 
     endpoints = (
         Endpoint("token_endpoint", "/token", ["POST"], token_server.respond, cors=True),
@@ -135,41 +137,41 @@ def create_app(config: Config, clock: Clock = system_clock) -> Flask:
     )
 
     app = Flask("bridge", template_folder=str(TEMPLATES), static_folder=None)
-    app.config["MAX_CONTENT_LENGTH"] = MAX_BODY_BYTES
     app.extensions["bridge"] = parts
+    app.url_map.merge_slashes = False  # it would redirect to a URL built from the Host header
     app.register_blueprint(
-        endpoint_blueprint(endpoints, clock=clock, reasons_url=reasons_url, cors_origins=parts.clients.cors_origins),
+        endpoint_blueprint(endpoints, clock=clock, cors_origins=parts.clients.cors_origins),
         url_prefix=prefix,
     )
     app.register_blueprint(document_blueprint(_documents(discovery, parts.keyring.jwks, prefix or "")))
     app.register_blueprint(page_blueprint(issuer=issuer, links=_links(issuer)), url_prefix=prefix)
-    app.register_blueprint(ops_blueprint({"database": _database_probe(parts.database)}))
+    app.register_blueprint(ops_blueprint({"database": _database_check(parts.database)}))
     guard_edge(app)
     return app
 
 
-def _own_secrets(database: Database, sealer: Sealer, clock: Clock) -> tuple[Keyring, Subjects]:
+def _own_secrets(database: Database, sealer: Sealer, clock: Clock) -> tuple[Keyring, PairwiseSubjects]:
     now = clock()
     with database.writing() as tx:
         stored_keys.make_missing(tx, sealer, now)
         keyring = Keyring(stored_keys.load_active(tx, sealer))
         pairwise_key = stored_keys.secret(tx, "pairwise", sealer, now, make=new_pairwise_key)
-    return keyring, Subjects(pairwise_key)
+    return keyring, PairwiseSubjects(pairwise_key)
 
 
 def _verifier(config: Config, fetcher: Fetcher, clock: Clock, keys: LoadKeys) -> Verifier:
     return Verifier(
-        {
-            environment.environment_id: (environment, key_set(environment, fetcher, clock, keys))
+        (
+            (environment, key_set(environment, fetcher, clock, keys))
             for environment in config.environments
             if not environment.disabled
-        },
+        ),
         max_lifetime=config.assertion_max_lifetime,
         skew=config.clock_skew,
     )
 
 
-def _database_probe(database: Database) -> Probe:
+def _database_check(database: Database) -> HealthCheck:
     return lambda: None if database.is_alive() else "does not answer"
 
 

@@ -4,7 +4,6 @@ A total deadline (a server that drips bytes gains nothing), a cap on the body, n
 address guard, and a bulkhead: a few threads do the waiting, so a slow server slows nobody else.
 """
 
-import ipaddress
 import json
 import socket
 import threading
@@ -12,6 +11,7 @@ from collections.abc import Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from concurrent.futures import TimeoutError as FutureTimeout
 from dataclasses import dataclass, field
+from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -21,9 +21,12 @@ from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 from urllib3.exceptions import HTTPError, NewConnectionError
 
-from bridge.errors import FetchFailed
+from bridge.errors import FetchFailed, NoAnswer
 
 MAX_BODY_BYTES = 256 * 1024
+
+_GLOBAL_UNICAST, _DOCUMENTATION = ip_network("2000::/3"), ip_network("3fff::/20")
+_NAT64 = ip_network("64:ff9b::/96")
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +74,7 @@ def _connect(host: str, port: int, timeout: float, *, allow_loopback: bool) -> s
     found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
     addresses = [str(entry[4][0]) for entry in found]
     for address in addresses:
-        if not is_public(address) and not (allow_loopback and ipaddress.ip_address(address).is_loopback):
+        if not is_public(address) and not (allow_loopback and ip_address(address).is_loopback):
             raise OSError("address is not public")
     failure: OSError = OSError("no address")
     for address in addresses:
@@ -83,14 +86,17 @@ def _connect(host: str, port: int, timeout: float, *, allow_loopback: bool) -> s
 
 
 def is_public(address: str) -> bool:
-    """Whether an IP address belongs to the public Internet (RFC 6890; addresses that embed another are unwrapped)."""
-    ip: ipaddress.IPv4Address | ipaddress.IPv6Address = ipaddress.ip_address(address.partition("%")[0])
-    if isinstance(ip, ipaddress.IPv6Address):
-        inner = ip.ipv4_mapped or ip.sixtofour
-        if inner is not None:
-            ip = inner
-        elif ip in ipaddress.ip_network("64:ff9b::/96"):
-            ip = ipaddress.IPv4Address(int(ip) & 0xFFFFFFFF)
+    """Whether an IP address belongs to the public Internet (RFC 6890).
+
+    Of IPv6 only global unicast counts; an IPv4 address inside it is judged for itself where it can be reached so
+    (mapped, 6to4, NAT64).
+    """
+    ip = ip_address(address.partition("%")[0])
+    if isinstance(ip, IPv6Address):
+        inner = ip.ipv4_mapped or ip.sixtofour or (IPv4Address(int(ip) & 0xFFFFFFFF) if ip in _NAT64 else None)
+        if inner is None:
+            return ip in _GLOBAL_UNICAST and ip.is_global and ip not in _DOCUMENTATION
+        ip = inner
     return ip.is_global and not ip.is_multicast
 
 
@@ -154,14 +160,17 @@ class Fetcher:
             return future.result(timeout=deadline)
         except FutureTimeout as error:
             wire.sever()
-            raise FetchFailed("deadline passed") from error
+            raise NoAnswer("deadline passed") from error
 
     def close(self) -> None:
         """Let go of the threads; calls under way end by their own deadline."""
         self._pool.shutdown(wait=False, cancel_futures=True)
 
     def _check_scheme(self, url: str) -> None:
-        scheme = urlsplit(url).scheme
+        try:
+            scheme = urlsplit(url).scheme
+        except ValueError as error:
+            raise FetchFailed("not an address") from error
         if scheme != "https" and not (self._development and scheme == "http"):
             raise FetchFailed("not an https address")
 
@@ -186,7 +195,7 @@ class Fetcher:
                 return Fetched(answer.status_code, _capped_body(answer), dict(answer.headers))
         except (requests.RequestException, HTTPError, OSError, ValueError) as error:
             # The class alone: the text of these errors repeats the URL.
-            raise FetchFailed(f"no answer: {type(error).__name__}") from error
+            raise NoAnswer(f"no answer: {type(error).__name__}") from error
 
 
 def _capped_body(answer: requests.Response) -> bytes:

@@ -63,7 +63,7 @@ class KeySet:
         if not self._may_ask_early():
             return None
         key = self._find(self._refreshed() or {}, known.kid)
-        return key if key is not None and key.thumbprint != known.thumbprint else None
+        return key if key is not None and key.key != known.key else None
 
     def age(self) -> int | None:
         """Seconds since the keys were last fetched with success; None if never."""

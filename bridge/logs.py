@@ -4,24 +4,29 @@ import json
 import logging
 import re
 import traceback
+from typing import Any
 
 _STANDARD = frozenset(logging.makeLogRecord({}).__dict__) | {"message", "asctime", "taskName"}
+_REDACTED = "[redacted]"
+_SECRET_NAME = r"(?:secret|token|password|assertion|verifier|code|cookie|authorization)(?:_keys?)?"
+_SECRET_NAMES = re.compile(rf"{_SECRET_NAME}$", re.IGNORECASE)
 _SECRETS = re.compile(
     r"eyJ[A-Za-z0-9_-]{8,}(?:\.[A-Za-z0-9_-]*){0,4}"  # a JWT, or the beginning of one
     r"|dob_[a-z]+_[A-Za-z0-9_-]+"  # what we hand out
     r"|dyn_[A-Za-z0-9_-]+"  # Dynamic's API tokens
     r"|(?i:bearer|basic)\s+[A-Za-z0-9._~+/=-]{8,}"
-    r"|(?i:[a-z_]*(?:secret|token|password|code)=)[^\s&\"']+"
+    r"|(?<=://)[^/\s:@]*:[^/\s@]+(?=@)"  # user:password of a URL
+    rf"|(?i:{_SECRET_NAME}['\"]?\s*[=:]\s*)(?:\"[^\"]*\"|'[^']*'|[^\s&\"',}}]+)"  # name=value, "name": "value"
 )
 
 
 def redacted(text: str) -> str:
     """The text without anything that looks like a token, a secret or a credential."""
-    return _SECRETS.sub("[redacted]", text)
+    return _SECRETS.sub(_REDACTED, text)
 
 
 class JsonFormatter(logging.Formatter):
-    """A record as one line of JSON, redacted as a whole: message, extras and traceback alike."""
+    """A record as one line of JSON, every text of it redacted: message, extras by name and by look, traceback."""
 
     def format(self, record: logging.LogRecord) -> str:
         """One line, whatever the record holds: JSON escapes what could begin another (log injection)."""
@@ -29,12 +34,24 @@ class JsonFormatter(logging.Formatter):
             "time": self.formatTime(record, "%Y-%m-%dT%H:%M:%S%z"),
             "level": record.levelname.lower(),
             "logger": record.name,
-            "event": record.getMessage(),
-            **{name: value for name, value in record.__dict__.items() if name not in _STANDARD},
+            "event": redacted(record.getMessage()),
+            **_clean({name: value for name, value in record.__dict__.items() if name not in _STANDARD}),
         }
         if record.exc_info:
-            line["traceback"] = "".join(traceback.format_exception(*record.exc_info))
-        return redacted(json.dumps(line, default=str))
+            line["traceback"] = redacted("".join(traceback.format_exception(*record.exc_info)))
+        return json.dumps(line)
+
+
+def _clean(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {
+            str(name): _REDACTED if _SECRET_NAMES.search(str(name)) else _clean(item) for name, item in value.items()
+        }
+    if isinstance(value, list | tuple):
+        return [_clean(item) for item in value]
+    if value is None or isinstance(value, bool | int | float):
+        return value
+    return redacted(str(value))
 
 
 def set_up(level: str) -> None:

@@ -44,7 +44,7 @@ class Environment:
 
 @dataclass(frozen=True, slots=True)
 class Assertion:
-    """A Dynamic JWT that passed every check of dynamic/verify.py; nothing else constructs one."""
+    """A Dynamic JWT that passed the checks of dynamic/verify.py; nothing else constructs one."""
 
     environment: Environment
     user_id: str

@@ -106,7 +106,7 @@ class Reason(Enum):
     )
     USER_DISABLED = (
         "The user is disabled at this bridge.",
-        "An operator disabled this user; ask them.",
+        "An operator can run: oidc-bridge user enable SUB",
     )
     ENVIRONMENT_NOT_ALLOWED = (
         "The client does not accept users of this Dynamic environment, or the environment is disabled.",
@@ -135,11 +135,11 @@ class Reason(Enum):
     )
     PARAMETER_MISSING = (
         "A required parameter is absent or empty.",
-        "See the endpoint's parameters in the README.",
+        "docs/endpoints.md lists the parameters of each endpoint.",
     )
     PARAMETER_INVALID = (
         "A parameter has a value that this endpoint does not understand.",
-        "See the endpoint's parameters in the README.",
+        "docs/endpoints.md lists the parameters of each endpoint.",
     )
     GRANT_TYPE_UNSUPPORTED = (
         "The grant_type is not one that this bridge offers.",
@@ -182,10 +182,6 @@ class Reason(Enum):
     DATABASE_UNAVAILABLE = (
         "The bridge's database does not answer.",
         "Try again. An operator finds the cause in the log.",
-    )
-    OVERLOADED = (
-        "Too many calls to other servers are under way.",
-        "Try again.",
     )
 
     def __init__(self, means: str, mends: str) -> None:

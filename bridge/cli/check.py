@@ -1,14 +1,22 @@
 """`oidc-bridge check`: every fault at once, with what mends it."""
 
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from pathlib import Path
 
 import click
 
-from bridge.cli.configured import configured, say_fault
+from bridge.cli.configured import configured, say_faults
+from bridge.config.client_checks import client_faults
 from bridge.config.settings import Config, Fault
 from bridge.config.sources import DEFAULT_ENV_FILE
+from bridge.dynamic.live import examine
+from bridge.errors import SchemaOld
+from bridge.fetch import Fetcher
 from bridge.model import Client
+from bridge.store import Database, clients, keys
+from bridge.store.database import sqlite_path
+from bridge.store.seal import Sealer
 
 
 @click.command()
@@ -16,47 +24,26 @@ from bridge.model import Client
 @configured
 def check(config: Config, live: bool) -> None:
     """Report every fault of configuration and database. Exit code 1 if there is any."""
-    faults = [*_file_faults(), *_database_faults(config)]
-    for fault in faults:
-        say_fault(fault.setting, fault.problem, fault.mend)
+    registered = _registered(config)
+    faults = [*_file_faults(config), *_database_faults(config, registered)]
+    say_faults(faults)
     failed = bool(faults)
     if live:
-        failed = _examine(config) or failed
+        failed = _examine(config, [*config.clients, *registered]) or failed
     if failed:
         raise SystemExit(1)
     click.secho("✓ The configuration is safe to serve with.", fg="green")
 
 
-def _file_faults() -> Iterator[Fault]:
-    if DEFAULT_ENV_FILE.exists() and stat.S_IMODE(DEFAULT_ENV_FILE.stat().st_mode) & 0o077:
-        yield Fault(str(DEFAULT_ENV_FILE), "holds secrets and others may read it", f"chmod 600 {DEFAULT_ENV_FILE}")
+def _file_faults(config: Config) -> Iterator[Fault]:
+    path = sqlite_path(config.database_url)
+    for secret in (DEFAULT_ENV_FILE, *([Path(path)] if path is not None else [])):
+        if secret.exists() and stat.S_IMODE(secret.stat().st_mode) & 0o077:
+            yield Fault(str(secret), "holds secrets and others may read it", f"chmod 600 {secret}")
 
 
-def _database_faults(config: Config) -> Iterator[Fault]:
-    from bridge.config.client_checks import client_faults
-    from bridge.store import Database, clients, keys
-    from bridge.store.database import SchemaMismatch, sqlite_path
-    from bridge.store.seal import SealBroken, Sealer
-
-    database = Database(config.database_url)
-    try:
-        database.check_schema()
-        with database.reading() as tx:
-            registered = clients.every(tx)
-            keys.load_active(tx, Sealer(config.secret_keys))
-    except SchemaMismatch as mismatch:
-        if sqlite_path(config.database_url) is None or "newer" in str(mismatch):
-            yield Fault("BRIDGE_DATABASE_URL", str(mismatch), "Nothing else can be said about the database before.")
-        return  # `serve` makes and migrates an SQLite database by itself
-    except SealBroken:
-        yield Fault(
-            "BRIDGE_SECRET_KEYS",
-            "none of the keys opens what the database holds",
-            "Set the keys that the database was made with (append new ones, never replace).",
-        )
-        return
-    finally:
-        database.close()
+def _database_faults(config: Config, registered: Sequence[Client]) -> Iterator[Fault]:
+    """What is wrong with the registered clients, now that others than the command line may have changed things."""
     declared = {client.client_id for client in config.clients}
     known = [environment.environment_id for environment in config.environments]
     for client in registered:
@@ -66,11 +53,28 @@ def _database_faults(config: Config) -> Iterator[Fault]:
         yield from client_faults(client, environments=known, needs_secret=True)
 
 
-def _examine(config: Config) -> bool:
-    """Whether any environment has a fault. Findings go to stdout."""
-    from bridge.dynamic.live import examine
-    from bridge.fetch import Fetcher
+def _registered(config: Config) -> Sequence[Client]:
+    """The database's clients, after a look at what is sealed there. Raises SchemaNewer, SealBroken, Unavailable.
 
+    An SQLite database that is missing or old has none: `serve` makes and migrates it by itself.
+    """
+    path = sqlite_path(config.database_url)
+    if path is not None and not Path(path).exists():
+        return ()
+    with Database(config.database_url) as database:
+        try:
+            database.check_schema()
+        except SchemaOld:
+            if not database.is_sqlite:
+                raise
+            return ()
+        with database.reading() as tx:
+            keys.load_active(tx, Sealer(config.secret_keys))
+            return clients.every(tx)
+
+
+def _examine(config: Config, registered: Sequence[Client]) -> bool:
+    """Whether any environment has a fault. Findings go to stdout."""
     marks = {"ok": ("✓", "green"), "note": ("•", "yellow"), "fault": ("✗", "red")}
     failed = False
     fetcher = Fetcher(development=config.development)
@@ -78,7 +82,7 @@ def _examine(config: Config) -> bool:
         click.secho(f"Dynamic environment {environment.environment_id} at {environment.api_base_url}", bold=True)
         origins = {
             origin
-            for client in _clients(config)
+            for client in registered
             if not client.environments or environment.environment_id in client.environments
             for origin in client.assertion_origins
         }
@@ -90,18 +94,3 @@ def _examine(config: Config) -> bool:
             failed = failed or finding.level == "fault"
     fetcher.close()
     return failed
-
-
-def _clients(config: Config) -> list[Client]:
-    from bridge.store import Database, clients
-    from bridge.store.database import SchemaMismatch
-
-    database = Database(config.database_url)
-    try:
-        database.check_schema()
-        with database.reading() as tx:
-            return [*config.clients, *clients.every(tx)]
-    except SchemaMismatch:
-        return list(config.clients)
-    finally:
-        database.close()

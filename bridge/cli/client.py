@@ -8,8 +8,9 @@ from typing import Any
 
 import click
 
-from bridge.cli.configured import configured, fail, say_fault
+from bridge.cli.configured import configured, fail, say_faults
 from bridge.clock import system_clock
+from bridge.config.client_checks import client_faults
 from bridge.config.settings import Config
 from bridge.model import GRANT_TYPES, SIGNING_ALGORITHMS, Client
 from bridge.store import Database, Tx, clients
@@ -162,17 +163,10 @@ def _given(settings: dict[str, Any]) -> dict[str, Any]:
 
 @contextmanager
 def _writing(config: Config) -> Iterator[Tx]:
-    from bridge.store.database import SchemaMismatch
-
-    database = Database(config.database_url)
-    try:
+    with Database(config.database_url) as database:
         database.check_schema()
         with database.writing() as tx:
             yield tx
-    except SchemaMismatch as mismatch:
-        fail(str(mismatch))
-    finally:
-        database.close()
 
 
 def _found(tx: Tx, client_id: str) -> Client:
@@ -188,12 +182,9 @@ def _refuse_configured(config: Config, client_id: str) -> None:
 
 
 def _refuse_faults(config: Config, changed: Client) -> None:
-    from bridge.config.client_checks import client_faults
-
     known = [environment.environment_id for environment in config.environments]
     faults = list(client_faults(changed, environments=known, needs_secret=False))
-    for fault in faults:
-        say_fault(fault.setting, fault.problem, fault.mend)
+    say_faults(faults)
     if faults:
         raise SystemExit(1)
 

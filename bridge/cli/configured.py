@@ -2,14 +2,15 @@
 
 import functools
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NoReturn
 
 import click
 
-from bridge.config.settings import Config, ConfigFaults
-from bridge.errors import Unavailable
+from bridge.config.settings import Config, ConfigFaults, Fault
+from bridge.errors import SchemaNewer, SchemaOld, SealBroken, Unavailable
 
 env_file_option = click.option(
     "--env-file",
@@ -25,12 +26,25 @@ def configured(command: Callable[..., None]) -> Callable[..., None]:
     @functools.wraps(command)
     def wrapped(env_file: Path | None, **options: Any) -> None:
         config = read_config(env_file)
-        try:
+        with explained():
             command(config=config, **options)
-        except Unavailable as unavailable:
-            fail(f"{unavailable.reason.means} ({unavailable.detail})")
 
     return wrapped
+
+
+@contextmanager
+def explained() -> Iterator[None]:
+    """What stops a command for the database's sake, in words; exits 1."""
+    try:
+        yield
+    except SchemaOld:
+        fail("The database's schema is missing or old. Run: oidc-bridge db upgrade")
+    except SchemaNewer:
+        fail("The database's schema is newer than this program. Run the newer version.")
+    except SealBroken:
+        fail("The database was sealed under other BRIDGE_SECRET_KEYS. Set the keys that it was made with.")
+    except Unavailable as unavailable:
+        fail(f"{unavailable.reason.means} ({unavailable.detail})")
 
 
 def read_config(env_file: Path | None) -> Config:
@@ -42,15 +56,15 @@ def read_config(env_file: Path | None) -> Config:
     except ConfigFaults as faults:
         count = len(faults.faults)
         click.secho(f"The configuration has {count} fault{'s' if count > 1 else ''}:", fg="red", err=True)
-        for fault in faults.faults:
-            say_fault(fault.setting, fault.problem, fault.mend)
+        say_faults(faults.faults)
         raise SystemExit(1) from None
 
 
-def say_fault(where: str, problem: str, mend: str) -> None:
-    """One fault, and what mends it, on stderr."""
-    click.echo(f"  ✗ {where}: {problem}", err=True)
-    click.secho(f"    → {mend}", dim=True, err=True)
+def say_faults(faults: Iterable[Fault]) -> None:
+    """Each fault, and what mends it, on stderr."""
+    for fault in faults:
+        click.echo(f"  ✗ {fault.setting}: {fault.problem}", err=True)
+        click.secho(f"    → {fault.mend}", dim=True, err=True)
 
 
 def fail(message: str) -> NoReturn:

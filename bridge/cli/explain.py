@@ -7,14 +7,20 @@ from pathlib import Path
 
 import click
 
-from bridge.app import Parts
+from bridge.app import Parts, assemble
 from bridge.cli.configured import configured, fail
+from bridge.clock import system_clock
 from bridge.config.settings import Config
+from bridge.dynamic.claims import identity_of
 from bridge.dynamic.keys import LoadKeys, load_keys
-from bridge.errors import FetchFailed, Refused, Unavailable
+from bridge.errors import FetchFailed, NotServed, Refused, Unavailable
 from bridge.fetch import Fetcher
 from bridge.jose import VerificationKey, rsa_keys
-from bridge.model import TOKEN_EXCHANGE, Assertion, Client, Environment, Grant, User
+from bridge.model import TOKEN_EXCHANGE, Assertion, Client, Environment, Grant
+from bridge.oauth.assertions import Accepted, door_of
+from bridge.oauth.exchange import exchange_request
+from bridge.oauth.request import Form
+from bridge.store import users
 
 _MAX_INPUT = 64 * 1024
 
@@ -30,20 +36,9 @@ def explain(config: Config, client_id: str, scope: str | None, offline: bool, jw
 
     Nothing is signed and nothing is remembered. Exit code 1 if the token would be refused.
     """
-    from bridge.app import assemble
-    from bridge.clock import system_clock
-    from bridge.oauth.assertions import door_of
-    from bridge.store.database import SchemaMismatch
-    from bridge.store.seal import SealBroken
-
     raw = sys.stdin.read(_MAX_INPUT).strip()
     now = system_clock()
-    try:
-        parts = assemble(config, keys=_key_source(jwks, offline=offline))
-    except SchemaMismatch as problem:
-        fail(str(problem))
-    except SealBroken:
-        fail("The database was sealed under other BRIDGE_SECRET_KEYS.")
+    parts = assemble(config, keys=_key_source(jwks, offline=offline))
     try:
         client = parts.clients.find(client_id, now)
         if client is None:
@@ -52,7 +47,7 @@ def explain(config: Config, client_id: str, scope: str | None, offline: bool, jw
         if not all(passed):
             raise SystemExit(1)
         assertion = parts.verifier.unverified_assertion(raw, door_of(client), now)
-        grant = _preview(parts, config, client, assertion, scope)
+        grant = _rehearsed(parts, config, client, assertion, scope, now)
         _say("policy", None)
         _show("ID token", parts.mint.id_token_claims(grant, now))
         _show("access token", parts.mint.access_token_claims(grant, now))
@@ -86,42 +81,32 @@ def _keys_in(jwks: Path) -> Mapping[str, VerificationKey]:
     return keys
 
 
-def _preview(parts: Parts, config: Config, client: Client, assertion: Assertion, scope: str | None) -> Grant:
-    """The grant that an exchange would come by, with what is remembered of the user. Raises Refused."""
-    from bridge.dynamic.claims import identity_of
-    from bridge.lifecycle.gate import may_issue
-    from bridge.oauth.request import Form
-    from bridge.oauth.rules import OFFLINE_ACCESS, granted_audience, granted_scope
-    from bridge.store import users
-    from bridge.subjects import client_session, subject
-
+def _rehearsed(
+    parts: Parts, config: Config, client: Client, assertion: Assertion, scope: str | None, now: int
+) -> Grant:
+    """The grant that an exchange would come by, in a transaction of which nothing stays. Raises Refused."""
+    asked = exchange_request(Form({"scope": [scope] if scope else []}), client, config.issuer)
     identity = identity_of(assertion, config.claims)
-    environment_id = assertion.environment.environment_id
-    sub = subject(environment_id, assertion.user_id, primary_environment=config.environments[0].environment_id)
-    with parts.database.reading() as tx:
-        known = users.by_sub(tx, sub)
-        remembered = None if identity.complete else users.stored_profile(tx, identity)
     if not identity.complete:
-        source = "remembered" if remembered else "would be asked of Dynamic"
+        with parts.database.reading() as tx:
+            remembered = users.stored_profile(tx, identity)
+        source = "is remembered" if remembered else "would be asked of Dynamic"
         click.echo(f"  {click.style('•', fg='yellow')} a small token: its profile {source}")
-    claims = (remembered or identity).claims
-    user = User(sub, environment_id, assertion.user_id, claims, disabled=known is not None and known.disabled)
-    may_issue(client, user, assertion.environment, TOKEN_EXCHANGE)
-    form = Form({"scope": [scope] if scope else []})
-    granted = granted_scope(form, client, grantable=frozenset(client.scopes) - {OFFLINE_ACCESS})
-    return Grant(
-        client=client,
-        user=user,
-        scope=granted,
-        audience=granted_audience(form, client, issuer=config.issuer, openid="openid" in granted),
-        sid=client_session(environment_id, assertion.session_key, client.client_id),
-        auth_time=assertion.issued_at,
-        amr=identity.amr,
-        horizon=assertion.expires_at,
-    )
+        identity = remembered or identity
+    with parts.database.rehearsing() as tx:
+        return parts.assertions.grant(
+            tx,
+            Accepted(assertion, identity),
+            client=client,
+            grant_type=TOKEN_EXCHANGE,
+            scope=asked.scope,
+            audience=asked.audience,
+            once=client.assertion_once,
+            now=now,
+        )
 
 
-def _say(name: str, outcome: Refused | Unavailable | None) -> bool:
+def _say(name: str, outcome: NotServed | None) -> bool:
     """Whether the check passed, or could not be made."""
     if outcome is None:
         click.echo(f"  {click.style('✓', fg='green')} {name}")

@@ -6,10 +6,16 @@ from urllib.parse import urlsplit
 
 import click
 
-from bridge.cli.configured import env_file_option, fail
+from bridge.cli.configured import env_file_option, explained, fail
+from bridge.cli.serve import prepare
+from bridge.clock import system_clock
+from bridge.config.client_checks import client_faults
 from bridge.config.settings import Config, ConfigFaults
-from bridge.config.sources import DEFAULT_ENV_FILE, known_environment_id
+from bridge.config.sources import DEFAULT_ENV_FILE, known_environment_id, load
+from bridge.errors import SchemaMismatch, SealBroken, Unavailable
 from bridge.model import Client
+from bridge.store import Database, clients
+from bridge.store.seal import new_secret_key
 
 
 @click.command()
@@ -38,8 +44,6 @@ def init(
 
     Prints the lines that a NextAuth project needs in its .env.local. Overwrites nothing.
     """
-    from bridge.store.seal import new_secret_key
-
     if only_keys:
         click.echo(new_secret_key())
         return
@@ -58,19 +62,24 @@ def init(
     config = _checked(settings, env_file)
     client = _checked_client(client_id, origins)
     _write_env_file(settings)  # before anything is sealed with its keys
-    try:
-        secret = _register(config, client)
-    except BaseException:
-        DEFAULT_ENV_FILE.unlink()
-        raise
+    _prepare_or_take_back(config)
+    secret = _register(config, client)
     click.secho(f"Wrote {DEFAULT_ENV_FILE} (mode 0600). Keep it secret, and keep a copy.", fg="green", err=True)
-    click.echo("Start the bridge with: oidc-bridge serve\n\nFor the app's .env.local:\n", err=True)
+    click.echo("Start the bridge with: oidc-bridge serve\n\nThe app's issuer, client id and secret:\n", err=True)
     click.echo(f"AUTH_DYNAMIC_ISSUER={issuer}\nAUTH_DYNAMIC_ID={client_id}\nAUTH_DYNAMIC_SECRET={secret}")
 
 
-def _checked(settings: dict[str, str], env_file: Path | None) -> Config:
-    from bridge.config.sources import load
+def _prepare_or_take_back(config: Config) -> None:
+    """Make the database ready; if it was sealed under other keys, the new ones are of no use and go again."""
+    try:
+        prepare(config)
+    except (SealBroken, SchemaMismatch, Unavailable):
+        DEFAULT_ENV_FILE.unlink()
+        with explained():
+            raise
 
+
+def _checked(settings: dict[str, str], env_file: Path | None) -> Config:
     try:
         return load({**os.environ, **settings}, env_file=env_file)
     except ConfigFaults as faults:
@@ -78,8 +87,6 @@ def _checked(settings: dict[str, str], env_file: Path | None) -> Config:
 
 
 def _checked_client(client_id: str, origins: tuple[str, ...]) -> Client:
-    from bridge.config.client_checks import client_faults
-
     scopes = ("openid", "profile", "email", "wallets", "offline_access")
     client = Client(client_id, name=client_id, scopes=scopes, assertion_origins=origins)
     faults = list(client_faults(client, environments=[], needs_secret=False))
@@ -90,20 +97,11 @@ def _checked_client(client_id: str, origins: tuple[str, ...]) -> Client:
 
 def _register(config: Config, client: Client) -> str:
     """The new client's secret. Exits 1 if there is a client of that id."""
-    from bridge.cli.serve import prepare
-    from bridge.clock import system_clock
-    from bridge.store import Database, clients
-
-    prepare(config)
-    database = Database(config.database_url)
     now = system_clock()
-    try:
-        with database.writing() as tx:
-            if not clients.add(tx, client, now):
-                fail(f"Nothing was written: the database already has a client {client.client_id!r}.")
-            return clients.add_secret(tx, client.client_id, now, overlap=0)
-    finally:
-        database.close()
+    with explained(), Database(config.database_url) as database, database.writing() as tx:
+        if not clients.add(tx, client, now):
+            fail(f"The database already has a client {client.client_id!r}. Add another: oidc-bridge client add")
+        return clients.add_secret(tx, client.client_id, now, overlap=0)
 
 
 def _write_env_file(settings: dict[str, str]) -> None:

@@ -6,36 +6,44 @@ import click
 
 import bridge
 
-# Where each command is; imported only when it is called.
-_COMMANDS = {
-    "init": "bridge.cli.init",
-    "check": "bridge.cli.check",
-    "serve": "bridge.cli.serve",
-    "demo": "bridge.cli.demo",
-    "explain": "bridge.cli.explain",
-    "reasons": "bridge.cli.reasons",
-    "client": "bridge.cli.client",
-    "db": "bridge.cli.db",
-    "sweep": "bridge.cli.db",
-    "emulator": "bridge.cli.emulator",
-    "dynamic": "bridge.cli.dynamic",
+# Each command is the module of its name; the line is what --help says, so that --help imports none of them.
+COMMANDS = {
+    "init": "Make bridge.env, the database and the first client.",
+    "check": "Report every fault of configuration and database.",
+    "serve": "Serve.",
+    "demo": "See a Dynamic JWT become standard OIDC tokens, here and now.",
+    "explain": "Explain a Dynamic JWT: each check, and the claims that would be issued.",
+    "reasons": "What a refusal means and what mends it.",
+    "client": "Registered applications.",
+    "user": "People who were here.",
+    "db": "The database's schema.",
+    "sweep": "Remove what has expired.",
+    "emulator": "Run a local Dynamic to develop against.",
+    "dynamic": "Ask Dynamic itself.",
 }
 
 
-class _Lazy(click.Group):
+class _Contents(click.Group):
+    """A group whose commands are imported when they are called."""
+
     def list_commands(self, ctx: click.Context) -> list[str]:
         del ctx
-        return list(_COMMANDS)
+        return list(COMMANDS)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         del ctx
-        if cmd_name not in _COMMANDS:
+        if cmd_name not in COMMANDS:
             return None
-        command: click.Command = getattr(import_module(_COMMANDS[cmd_name]), cmd_name)
+        command: click.Command = getattr(import_module(f"bridge.cli.{cmd_name}"), cmd_name)
         return command
 
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        del ctx
+        with formatter.section("Commands"):
+            formatter.write_dl(list(COMMANDS.items()))
 
-@click.group(cls=_Lazy, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+
+@click.group(cls=_Contents, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.version_option(bridge.__version__, prog_name="oidc-bridge")
 def main() -> None:
     """An OpenID Provider that takes Dynamic JWTs as identity assertions.

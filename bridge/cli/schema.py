@@ -5,17 +5,14 @@ from alembic.config import Config as AlembicConfig
 from alembic.util import CommandError
 
 from bridge.assets import MIGRATIONS
+from bridge.errors import SchemaNewer
 from bridge.store import Database
-
-
-class SchemaTooNew(Exception):
-    """The schema comes from a newer version of this program."""
 
 
 def upgrade(database: Database) -> None:
     """Bring the schema to this program's version, in one transaction that holds off every other writer.
 
-    Raises SchemaTooNew and Unavailable.
+    Raises SchemaNewer and Unavailable.
     """
     settings = AlembicConfig()
     settings.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
@@ -24,4 +21,4 @@ def upgrade(database: Database) -> None:
         try:
             command.upgrade(settings, "head")
         except CommandError as error:
-            raise SchemaTooNew("the database's schema is newer than this program: run the newer version") from error
+            raise SchemaNewer from error  # a revision that our migrations do not know

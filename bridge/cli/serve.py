@@ -2,17 +2,17 @@
 
 import functools
 import multiprocessing
-import os
 from collections.abc import Callable
 from typing import Any
 
 import click
 
-from bridge.cli.configured import configured, fail
+from bridge.cli.configured import configured
 from bridge.config.settings import Config
 
 WSGIApplication = Callable[..., Any]
 
+THREADS = 16  # per worker: more than can wait for Dynamic at once (fetch.py), so that a slow one stalls nobody else
 LINE_AND_HEADERS = 32 * 1024  # bytes, enough for a request line of 8 kB and its headers
 
 
@@ -39,7 +39,7 @@ def serve(config: Config, host: str | None, port: int | None, workers: int | Non
         port=number,
         interface=Interfaces.WSGI,
         workers=workers or config.workers,
-        blocking_threads=1,  # one thread per core is fastest; nothing in a request blocks for long
+        blocking_threads=THREADS,
         http=HTTPModes.http1,
         http1_settings=HTTP1Settings(header_read_timeout=10_000, max_buffer_size=LINE_AND_HEADERS),
         websockets=False,
@@ -61,22 +61,15 @@ def load_app(config: Config) -> WSGIApplication:
 
 
 def prepare(config: Config) -> None:
-    """Bring an SQLite database up to date, and find out before serving what would stop it. Exits 1 with words."""
-    from bridge.app import assemble
-    from bridge.cli.schema import SchemaTooNew, upgrade
-    from bridge.store import Database
-    from bridge.store.database import SchemaMismatch
-    from bridge.store.seal import SealBroken
+    """Bring an SQLite database up to date, and find out before serving what would stop it.
 
-    database = Database(config.database_url)
-    try:
+    Raises SchemaMismatch, SealBroken and Unavailable.
+    """
+    from bridge.app import assemble
+    from bridge.cli.schema import upgrade
+    from bridge.store import Database
+
+    with Database(config.database_url) as database:
         if database.is_sqlite:
-            os.umask(0o077)  # the database holds personal data: for this user's eyes only
             upgrade(database)
-        assemble(config).close()
-    except (SchemaMismatch, SchemaTooNew) as mismatch:
-        fail(str(mismatch))
-    except SealBroken:
-        fail("The database was sealed under other BRIDGE_SECRET_KEYS. Set the keys that it was made with.")
-    finally:
-        database.close()
+    assemble(config).close()

@@ -3,14 +3,15 @@
 from base64 import urlsafe_b64decode
 from collections import Counter
 from collections.abc import Iterator
-from ipaddress import ip_address
 from urllib.parse import urlsplit
 from uuid import UUID
 
-from bridge.config.client_checks import client_faults, is_scope_word, origin_problem
+from bridge.config.client_checks import client_faults
 from bridge.config.settings import Config, Fault
+from bridge.config.urls import is_loopback, origin_problem, url_problem
 from bridge.model import Environment
-from bridge.store.database import is_database_url, sqlite_path
+from bridge.oauth.rules import is_scope_word
+from bridge.store.database import MEMORY, is_database_url, sqlite_path
 from bridge.store.seal import is_secret_key
 from bridge.tokens.claims import PROTOCOL_CLAIMS, PROVEN_CLAIMS
 
@@ -21,34 +22,6 @@ def faults_of(config: Config) -> list[Fault]:
     """Every fault of a configuration; none means that it is safe to serve with."""
     rules = (_issuer, _secret_keys, _database, _environments, _clients, _claims, _limits)
     return [fault for rule in rules for fault in rule(config)]
-
-
-def url_problem(url: str, *, development: bool) -> str | None:
-    """What is wrong with a base URL of ours or of Dynamic's, if anything."""
-    try:
-        parts = urlsplit(url)
-        host, _ = parts.hostname, parts.port
-    except ValueError:
-        return "is not a URL"
-    if not host or parts.scheme not in ("http", "https") or not url.isascii() or not url.isprintable() or " " in url:
-        return "is not an absolute http(s) URL"
-    if parts.query or parts.fragment or "?" in url or "#" in url or parts.username is not None:
-        return "has a query, a fragment or user information"
-    if url.endswith("/"):
-        return "ends with a slash"
-    if url != url.replace(parts.netloc, parts.netloc.lower(), 1) or not url.startswith(parts.scheme):
-        return "has capital letters in scheme or host"
-    if parts.scheme == "http" and not (development and is_loopback(host)):
-        return "is not https (http is for loopback with BRIDGE_DEVELOPMENT=true alone)"
-    return None
-
-
-def is_loopback(host: str) -> bool:
-    """Whether a host name or address never leaves this machine."""
-    try:
-        return host == "localhost" or ip_address(host).is_loopback
-    except ValueError:
-        return False
 
 
 def _issuer(config: Config) -> Iterator[Fault]:
@@ -78,7 +51,7 @@ def _secret_keys(config: Config) -> Iterator[Fault]:
 def _database(config: Config) -> Iterator[Fault]:
     if not is_database_url(config.database_url):
         yield Fault("BRIDGE_DATABASE_URL", "is no database URL that this program can use", "Use sqlite:///bridge.db")
-    elif sqlite_path(config.database_url) in ("", ":memory:") and not config.development:
+    elif sqlite_path(config.database_url) == MEMORY and not config.development:
         yield Fault("BRIDGE_DATABASE_URL", "keeps everything in memory only", "Use sqlite:///bridge.db")
 
 
@@ -94,9 +67,11 @@ def _environments(config: Config) -> Iterator[Fault]:
 
 
 def _environment(environment: Environment, *, development: bool) -> Iterator[Fault]:
-    where = f"environment {environment.environment_id}"
     if not _is_lower_uuid(environment.environment_id):
-        yield Fault(where, "the id is not a UUID in lower case", "Copy it from Dynamic's dashboard.")
+        # Not repeated: it may be a secret that was pasted into the wrong line.
+        yield Fault("environments", "an id is not a UUID in lower case", "Copy it from Dynamic's dashboard.")
+        return
+    where = f"environment {environment.environment_id}"
     problem = url_problem(environment.api_base_url, development=development)
     if problem is not None:
         yield Fault(f"{where}, api_base_url", problem, "Use https://app.dynamicauth.com/api/v0 or your custom host.")

@@ -1,18 +1,19 @@
 """What is wrong with a client's settings: the same rules for bridge.toml and for the command line."""
 
+import hashlib
 import re
 from collections.abc import Collection, Iterator
-from urllib.parse import urlsplit
 
 from bridge.config.settings import Fault
+from bridge.config.urls import HOST, origin_problem
 from bridge.model import CLIENT_CREDENTIALS, GRANT_TYPES, Client
+from bridge.oauth.rules import is_scope_word
 
 _CLIENT_ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
-_SCOPE_WORD = re.compile(r"[\x21\x23-\x5b\x5d-\x7e]{1,128}")
 _TARGET = re.compile(r"[\x21-\x7e]{1,512}")
 _UUID = re.compile(r"[0-9A-Fa-f]{8}(?:-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}")
+_SHA256_OF_NOTHING = hashlib.sha256().hexdigest()
 _SHA256 = re.compile(r"[0-9a-f]{64}")
-_HOST = re.compile(r"[a-z0-9.-]{1,253}")
 
 
 def client_faults(client: Client, *, environments: Collection[str], needs_secret: bool) -> Iterator[Fault]:
@@ -26,29 +27,6 @@ def client_faults(client: Client, *, environments: Collection[str], needs_secret
     for environment_id in client.environments:
         if environment_id not in environments:
             yield Fault(f"{where}, environments", f"{environment_id} is not configured", "Add it, or remove it here.")
-
-
-def is_scope_word(word: str) -> bool:
-    """Whether a word can stand in a scope (RFC 6749 section 3.3)."""
-    return _SCOPE_WORD.fullmatch(word) is not None
-
-
-def origin_problem(origin: str) -> str | None:
-    """What is wrong with a web origin (RFC 6454), as browsers spell it; None if nothing."""
-    try:
-        parts = urlsplit(origin)
-        host, port = parts.hostname, parts.port
-    except ValueError:
-        return "is not an origin"
-    if not host or origin != f"{parts.scheme}://{parts.netloc}" or parts.username is not None:
-        return "is not an origin: scheme, host and port alone, no slash at the end"
-    if not _HOST.fullmatch(host.strip("[]")) and ":" not in host:
-        return "is not an origin: host in lower-case ASCII"
-    if origin != origin.lower() or (parts.scheme, port) in (("https", 443), ("http", 80)):
-        return "is not spelt as browsers do: lower case, no default port"
-    if parts.scheme != "https" and not (parts.scheme == "http" and host in ("localhost", "127.0.0.1", "::1")):
-        return "is not https (http is for localhost alone)"
-    return None
 
 
 _Problems = Iterator[tuple[str, str, str]]
@@ -76,6 +54,12 @@ def _secrets(client: Client, *, needs_secret: bool) -> _Problems:
         yield "secret_sha256", "is missing", "Make secret and digest with: oidc-bridge client new-secret"
     if len(client.secrets) > 2:
         yield "secret_sha256", "holds more than two", "Keep the current one and the next."
+    if any(secret.sha256 == _SHA256_OF_NOTHING for secret in client.secrets):
+        yield (
+            "secret_sha256",
+            "is that of an empty secret",
+            "Make secret and digest with: oidc-bridge client new-secret",
+        )
     if not all(_SHA256.fullmatch(secret.sha256) for secret in client.secrets):
         yield "secret_sha256", "is not a SHA-256 in hex", "Make secret and digest with: oidc-bridge client new-secret"
 
@@ -93,7 +77,7 @@ def _targets(client: Client) -> _Problems:
         for target in targets:
             if not _TARGET.fullmatch(target):
                 yield setting, f"{target!r} is no audience", "Use an absolute URI, or a name without spaces."
-    if client.sector_identifier is not None and not _HOST.fullmatch(client.sector_identifier):
+    if client.sector_identifier is not None and not HOST.fullmatch(client.sector_identifier):
         yield "sector_identifier", "is no host name", "Write it like example.com"
     if client.public and client.serves:
         yield "serves", "a public client cannot introspect", "Make it confidential."

@@ -8,6 +8,7 @@ from typing import Annotated, Any, TypeVar
 
 from dotenv import dotenv_values
 from pydantic import AliasChoices, Field, TypeAdapter, ValidationError
+from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 from pydantic_settings import (
     BaseSettings,
@@ -25,6 +26,12 @@ from bridge.model import GRANT_TYPES, ClaimRule, Client, Environment, Secret
 PREFIXES = ("BRIDGE_", "DYNAMIC_", "NEXT_PUBLIC_DYNAMIC_", "NEXT_DYNAMIC_")
 SECRETS = ("BRIDGE_SECRET_KEYS", "BRIDGE_DATABASE_URL", "DYNAMIC_API_TOKEN", "NEXT_DYNAMIC_BEARER_TOKEN")
 """Settings that may also be given as NAME_FILE, a file that holds the value."""
+
+ALIASES = {
+    "NEXT_PUBLIC_DYNAMIC_ENVIRONMENT_ID": "DYNAMIC_ENVIRONMENT_ID",
+    "NEXT_DYNAMIC_BEARER_TOKEN": "DYNAMIC_API_TOKEN",
+}
+"""What the guide that this project replaces calls them."""
 
 DEFAULT_ENV_FILE = Path("bridge.env")
 DEFAULT_TOML = Path("bridge.toml")
@@ -66,10 +73,10 @@ class _Settings(BaseSettings):
 def load(environ: Mapping[str, str], *, env_file: Path | None = None) -> Config:
     """The configuration, safe to serve with. Raises ConfigFaults with every fault there is."""
     faults: list[Fault] = []
-    config = _read(_environment(environ, env_file, faults), faults)
-    if config is not None:
-        faults += faults_of(config)
-    if config is None or faults:
+    variables = _environment(environ, env_file, faults)
+    config = _config(_settings(variables, faults), faults)
+    faults += faults_of(config)
+    if faults:
         raise ConfigFaults(faults)
     return config
 
@@ -88,8 +95,11 @@ def _environment(environ: Mapping[str, str], env_file: Path | None, faults: list
         faults.append(Fault("--env-file", f"{path} does not exist", "Name an existing file."))
     elif path.is_file():
         from_file = dotenv_values(path, interpolate=False)
-    merged = {**{name: value for name, value in from_file.items() if value is not None}, **environ}
-    ours = {name: value for name, value in merged.items() if name.startswith(PREFIXES) and value != ""}
+    # A name and its alias are one setting: whichever the environment has hides both of the file's.
+    hidden = {ALIASES.get(name, name) for name, value in environ.items() if value}
+    below = {name: value for name, value in from_file.items() if ALIASES.get(name, name) not in hidden}
+    merged = {**below, **environ}
+    ours = {name: value for name, value in merged.items() if name.startswith(PREFIXES) and value}
     for name in SECRETS:
         secret_file = ours.pop(f"{name}_FILE", None)
         if secret_file is None:
@@ -103,9 +113,14 @@ def _environment(environ: Mapping[str, str], env_file: Path | None, faults: list
     return ours
 
 
-def _read(variables: Mapping[str, str], faults: list[Fault]) -> Config | None:
+def _settings(variables: Mapping[str, str], faults: list[Fault]) -> _Settings:
+    """Every setting from where it stands; one of the wrong form is a fault and has its default, to look further."""
     document = _toml(Path(variables.get("BRIDGE_CONFIG", DEFAULT_TOML)), "BRIDGE_CONFIG" in variables, faults)
     known = {name: value for name, value in variables.items() if name != "BRIDGE_CONFIG"}
+    names = {str(n) for field in _Settings.model_fields.values() for n in _choices(field)}
+    for name in sorted(known.keys() - names):
+        if name.startswith("BRIDGE_"):
+            faults.append(Fault(name, "is no setting", "See the settings in docs/configuration.md."))
 
     class Environ(EnvSettingsSource):
         def _load_env_vars(self) -> Mapping[str, str | None]:
@@ -118,12 +133,19 @@ def _read(variables: Mapping[str, str], faults: list[Fault]) -> Config | None:
         ) -> tuple[PydanticBaseSettingsSource, ...]:
             return Environ(settings_cls), InitSettingsSource(settings_cls, document)
 
-    try:
-        settings = Sourced()
-    except ValidationError as error:
-        faults += _invalid(error)
-        return None
-    return _config(settings, faults)
+    while True:
+        try:
+            return Sourced()
+        except ValidationError as error:
+            faults += _invalid(error)
+            for name in {str(entry["loc"][0]) for entry in error.errors(include_url=False)}:
+                known.pop(name, None)
+                document.pop(name, None)
+
+
+def _choices(field: FieldInfo) -> Sequence[object]:
+    alias = field.validation_alias
+    return alias.choices if isinstance(alias, AliasChoices) else ()
 
 
 def _toml(path: Path, named: bool, faults: list[Fault]) -> dict[str, Any]:
@@ -138,17 +160,14 @@ def _toml(path: Path, named: bool, faults: list[Fault]) -> dict[str, Any]:
         return {}
 
 
-def _config(settings: _Settings, faults: list[Fault]) -> Config | None:
-    before = len(faults)
+def _config(settings: _Settings, faults: list[Fault]) -> Config:
     listed = _entries(Environment, "environments", settings.environments, faults)
     clients = _entries(Client, "clients", [_client_table(table) for table in settings.clients], faults)
     claims = _entries(ClaimRule, "claims", settings.claims, faults)
     environments = _with_single_environment(settings, listed, faults)
-    if len(faults) > before:
-        return None
     return Config(
         issuer=settings.issuer,
-        secret_keys=tuple(key.strip() for key in settings.secret_keys.split(",") if key.strip()),
+        secret_keys=_listed(settings.secret_keys),
         environments=tuple(environments),
         clients=tuple(clients),
         claims=tuple(claims),
@@ -167,26 +186,34 @@ def _with_single_environment(
     settings: _Settings, listed: Sequence[Environment], faults: list[Fault]
 ) -> Sequence[Environment]:
     """The environment named by variables comes first, on top of what bridge.toml says of it."""
-    if settings.environment_id is None:
-        return listed
-    environment_id = settings.environment_id.lower()
     changes = {
         name: value
         for name, value in {
             "api_base_url": settings.api_base_url,
             "api_token": settings.api_token,
             "key_source": settings.key_source,
-            "issuers": settings.issuers.split(",") if settings.issuers else None,
+            "issuers": _listed(settings.issuers) if settings.issuers else None,
             "request_origin": settings.request_origin,
         }.items()
         if value is not None
     }
+    if settings.environment_id is None:
+        if changes:
+            mend = "Set DYNAMIC_ENVIRONMENT_ID, or write these settings into bridge.toml."
+            faults.append(Fault("DYNAMIC_ENVIRONMENT_ID", "is not set, but other DYNAMIC_ settings are", mend))
+        return listed
+    environment_id = settings.environment_id.lower()
     base = next((e for e in listed if e.environment_id == environment_id), Environment(environment_id))
     overlaid = _entries(Environment, "DYNAMIC_…", [{"environment_id": environment_id, **changes}], faults)
     if not overlaid:
         return listed
     named = replace(base, **{name: getattr(overlaid[0], name) for name in changes})
     return [named, *(e for e in listed if e.environment_id != environment_id)]
+
+
+def _listed(value: str) -> tuple[str, ...]:
+    """The entries of a list that a variable holds, separated by commas."""
+    return tuple(entry.strip() for entry in value.split(",") if entry.strip())
 
 
 def _client_table(table: Mapping[str, Any]) -> dict[str, Any]:

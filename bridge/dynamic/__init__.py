@@ -3,6 +3,6 @@
     raw ──verify──▶ Assertion ──claims──▶ Identity
          (keys)                 (profile)
 
-`verify` is the one verifier of every door. `claims` is pure. `keys` and `profile` are the only calls to Dynamic, and
-only through bridge.fetch.
+`verify` is the one verifier of every door. `claims` is pure. `api` is the only way to Dynamic; a request may cause
+`keys` and `profile` to use it, the command line also `live` and `probe`.
 """

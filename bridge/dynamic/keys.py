@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping
 
 from bridge.clock import Clock
+from bridge.dynamic.api import ask_json
 from bridge.errors import FetchFailed
 from bridge.fetch import Fetcher
 from bridge.jose import VerificationKey, rsa_key_from_pem, rsa_keys
@@ -29,22 +30,12 @@ def load_keys(environment: Environment, fetcher: Fetcher, deadline: float) -> Ma
 
 
 def _from_jwks(environment: Environment, fetcher: Fetcher, deadline: float) -> Mapping[str, VerificationKey]:
-    url = f"{environment.api_base_url}/sdk/{environment.environment_id}/.well-known/jwks"
-    return rsa_keys(_document(fetcher, url, deadline, {}))
+    return rsa_keys(ask_json(environment, fetcher, "/sdk/{env}/.well-known/jwks", deadline=deadline))
 
 
 def _from_keys_endpoint(environment: Environment, fetcher: Fetcher, deadline: float) -> Mapping[str, VerificationKey]:
     """One key: {"key": {"id", "publicKey"}}, the latter base64 of a PEM (PKCS#1 or SPKI)."""
-    url = f"{environment.api_base_url}/environments/{environment.environment_id}/keys"
-    document = _document(fetcher, url, deadline, {"Authorization": f"Bearer {environment.api_token}"})
-    entry = document.get("key") if isinstance(document, dict) else None
+    path = "/environments/{env}/keys"
+    entry = ask_json(environment, fetcher, path, deadline=deadline, bearer=environment.api_token).get("key")
     key = rsa_key_from_pem(entry.get("id"), entry.get("publicKey")) if isinstance(entry, dict) else None
     return {key.kid: key} if key is not None else {}
-
-
-def _document(fetcher: Fetcher, url: str, deadline: float, headers: Mapping[str, str]) -> object:
-    answer = fetcher.get(url, deadline=deadline, headers=headers)
-    if answer.status != 200:
-        raise FetchFailed(f"status {answer.status}")
-    document: object = answer.json()
-    return document

@@ -5,12 +5,11 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import Any, Literal
 
+from bridge.dynamic.api import PATIENCE, ask_json
 from bridge.dynamic.keys import load_keys
 from bridge.errors import FetchFailed
 from bridge.fetch import Fetcher
 from bridge.model import Environment
-
-DEADLINE = 5.0  # seconds, for each question
 
 _UNITS = {"minutes": 60, "hours": 3600, "days": 86400}
 
@@ -33,7 +32,7 @@ def examine(
     """
     yield _keys(environment, fetcher)
     try:
-        settings = _settings(environment, fetcher)
+        settings = ask_json(environment, fetcher, "/sdk/{env}/settings", deadline=PATIENCE)
     except FetchFailed as failed:
         yield Finding("note", f"the settings cannot be read ({failed})", "What follows from them is unknown.")
         return
@@ -61,23 +60,13 @@ def interpret(settings: Mapping[str, Any], *, origins: Collection[str], max_life
 
 def _keys(environment: Environment, fetcher: Fetcher) -> Finding:
     try:
-        count = len(load_keys(environment, fetcher, DEADLINE))
+        count = len(load_keys(environment, fetcher, PATIENCE))
     except FetchFailed as failed:
         mend = "Compare DYNAMIC_ENVIRONMENT_ID and DYNAMIC_API_BASE_URL with Dynamic's dashboard."
         if environment.key_source == "keys":
             mend = "Check DYNAMIC_API_TOKEN, or use the public JWKS: DYNAMIC_KEY_SOURCE=jwks"
         return Finding("fault", f"no signing keys: {failed}", mend)
     return Finding("ok", f"{count} signing key{'s' if count > 1 else ''} by {environment.key_source}")
-
-
-def _settings(environment: Environment, fetcher: Fetcher) -> Mapping[str, Any]:
-    headers = {"Origin": environment.request_origin} if environment.request_origin else {}
-    url = f"{environment.api_base_url}/sdk/{environment.environment_id}/settings"
-    answer = fetcher.get(url, deadline=DEADLINE, headers=headers)
-    document = answer.json() if answer.status == 200 else None
-    if not isinstance(document, dict):
-        raise FetchFailed(f"status {answer.status}")
-    return document
 
 
 def _lifetime(duration: Mapping[str, Any], max_lifetime: int) -> Iterator[Finding]:

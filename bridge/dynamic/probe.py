@@ -1,16 +1,15 @@
 """Questions to a live Dynamic that its documentation leaves open, asked with a test account's own token."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Literal
 
 from bridge import jose
+from bridge.dynamic.api import PATIENCE, ask
 from bridge.dynamic.keys import load_keys
 from bridge.errors import FetchFailed, Refused
 from bridge.fetch import Fetched, Fetcher
 from bridge.model import Environment
-
-DEADLINE = 5.0  # seconds, for each question
 
 
 def answers(environment: Environment, fetcher: Fetcher, tokens: Sequence[str]) -> Iterator[tuple[str, str]]:
@@ -34,8 +33,7 @@ def answers(environment: Environment, fetcher: Fetcher, tokens: Sequence[str]) -
 
 
 def _keys(environment: Environment, fetcher: Fetcher) -> Iterator[tuple[str, str]]:
-    url = f"{environment.api_base_url}/sdk/{environment.environment_id}/.well-known/jwks"
-    answer = _ask(fetcher, url, {})
+    answer = _ask(environment, fetcher, "/sdk/{env}/.well-known/jwks")
     if isinstance(answer, str):
         yield "is the JWKS public?", f"no answer: {answer}"
         return
@@ -51,7 +49,7 @@ def _keys(environment: Environment, fetcher: Fetcher) -> Iterator[tuple[str, str
 
 def _kids(environment: Environment, fetcher: Fetcher, source: Literal["jwks", "keys"]) -> set[str]:
     try:
-        return set(load_keys(replace(environment, key_source=source), fetcher, DEADLINE))
+        return set(load_keys(replace(environment, key_source=source), fetcher, PATIENCE))
     except FetchFailed:
         return set()
 
@@ -78,19 +76,18 @@ def _compared(first: jose.Unverified, second: jose.Unverified) -> Iterator[tuple
 
 
 def _sdk_calls(environment: Environment, fetcher: Fetcher, raw: str) -> Iterator[tuple[str, str]]:
-    base = f"{environment.api_base_url}/sdk/{environment.environment_id}"
-    origins: Mapping[str, dict[str, str]] = {"without Origin": {}}
-    if environment.request_origin:
-        origins = {**origins, "with Origin": {"Origin": environment.request_origin}}
-    for how, headers in origins.items():
+    ways = {"without Origin": replace(environment, request_origin=None)}
+    if environment.request_origin is not None:
+        ways["with Origin"] = environment
+    for how, asked in ways.items():
         for path in ("session", "users", "settings"):
-            answer = _ask(fetcher, f"{base}/{path}", {**headers, "Authorization": f"Bearer {raw}"})
+            answer = _ask(asked, fetcher, f"/sdk/{{env}}/{path}", bearer=raw)
             told = answer if isinstance(answer, str) else f"status {answer.status}"
             yield f"does /sdk/…/{path} answer {how}?", told
 
 
-def _ask(fetcher: Fetcher, url: str, headers: Mapping[str, str]) -> Fetched | str:
+def _ask(environment: Environment, fetcher: Fetcher, path: str, bearer: str | None = None) -> Fetched | str:
     try:
-        return fetcher.get(url, deadline=DEADLINE, headers=headers)
+        return ask(environment, fetcher, path, deadline=PATIENCE, bearer=bearer)
     except FetchFailed as failed:
         return str(failed)

@@ -3,11 +3,15 @@
 import re
 from typing import Any
 
+from bridge.dynamic.api import ask_json
 from bridge.errors import FetchFailed
 from bridge.fetch import Fetcher
 from bridge.model import Assertion, Json
 
 DEADLINE = 1.5  # seconds; the caller is waiting, and next-auth v4 gives up after 3.5
+
+# Where the API's name is not the token's in another spelling.
+_TOKEN_NAMES = {"firstName": "given_name", "lastName": "family_name"}
 
 _CAPITAL = re.compile(r"(?<=[a-z0-9])([A-Z])")
 
@@ -18,19 +22,12 @@ def fetch_profile(raw: str, assertion: Assertion, fetcher: Fetcher) -> Json:
     Raises FetchFailed: no answer in time, or an answer about another user or environment (threats A24).
     """
     environment = assertion.environment
-    headers = {"Authorization": f"Bearer {raw}"}
-    if environment.request_origin is not None:
-        headers["Origin"] = environment.request_origin
-    url = f"{environment.api_base_url}/sdk/{environment.environment_id}/users"
-    answer = fetcher.get(url, deadline=DEADLINE, headers=headers)
-    if answer.status != 200:
-        raise FetchFailed(f"status {answer.status}")
-    document = answer.json()
-    if not isinstance(document, dict) or not isinstance(document.get("verifiedCredentials"), list):
+    document = ask_json(environment, fetcher, "/sdk/{env}/users", deadline=DEADLINE, bearer=raw)
+    if not isinstance(document.get("verifiedCredentials"), list):
         raise FetchFailed("no profile in the answer")
     if document.get("id") != assertion.user_id or document.get("projectEnvironmentId") != environment.environment_id:
         raise FetchFailed("profile of another user")
-    profile = {_snake(name): value for name, value in document.items()}
+    profile = {_TOKEN_NAMES.get(name, _snake(name)): value for name, value in document.items()}
     profile["verified_credentials"] = [_entry(entry) for entry in document["verifiedCredentials"]]
     return profile
 

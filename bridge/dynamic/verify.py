@@ -5,13 +5,13 @@ and a client's audience, as Dynamic's do.
 """
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TypeGuard
 from uuid import UUID
 
 from bridge import jose
-from bridge.errors import Refused, Unavailable
+from bridge.errors import NotServed, Refused
 from bridge.jwks import KeySet
 from bridge.model import Assertion, Environment, Json, Shape
 from bridge.reasons import Reason
@@ -37,6 +37,15 @@ class Door:
     max_age: int
 
 
+@dataclass(frozen=True, slots=True)
+class Known:
+    """One configured environment with everything that a token of it is judged by."""
+
+    environment: Environment
+    keys: KeySet
+    issuers: frozenset[str]
+
+
 @dataclass(slots=True)
 class _Case:
     """One assertion on its way through the checks: each fills in what the later ones build on."""
@@ -47,21 +56,30 @@ class _Case:
     now: int
     token: jose.Unverified = field(init=False)
     kid: str = field(init=False)
-    environment: Environment = field(init=False)
+    known: Known = field(init=False)
 
     @property
     def claims(self) -> Json:
         return self.token.payload
 
 
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One check. Where a `ground` one fails, the later ones have nothing to stand on."""
+
+    name: str
+    run: Callable[[_Case], None]
+    ground: bool = False
+
+
 class Verifier:
     """Verifies assertions of the configured environments. Holds their key sets and nothing of any request."""
 
-    def __init__(
-        self, environments: Mapping[str, tuple[Environment, KeySet]], *, max_lifetime: int, skew: int = 30
-    ) -> None:
-        self.environments = environments
-        self.issuers = {key: environment.accepted_issuers() for key, (environment, _) in environments.items()}
+    def __init__(self, environments: Iterable[tuple[Environment, KeySet]], *, max_lifetime: int, skew: int) -> None:
+        self.known: Mapping[str, Known] = {
+            environment.environment_id: Known(environment, keys, environment.accepted_issuers())
+            for environment, keys in environments
+        }
         self.max_lifetime = max_lifetime
         self.skew = skew
 
@@ -71,29 +89,29 @@ class Verifier:
         Raises Refused with the reason of the first check that fails, and Unavailable if no keys can be had.
         """
         case = _Case(self, raw, door, now)
-        for _, check in CHECKS:
-            check(case)
+        for check in CHECKS:
+            check.run(case)
         return _assertion(case)
 
-    def explain(self, raw: str, door: Door, now: int) -> Iterator[tuple[str, Refused | Unavailable | None]]:
+    def explain(self, raw: str, door: Door, now: int) -> Iterator[tuple[str, NotServed | None]]:
         """Each check by name with its refusal, if any; ends early where the later checks lack their ground."""
         case = _Case(self, raw, door, now)
-        for name, check in CHECKS:
+        for check in CHECKS:
             try:
-                check(case)
-            except (Refused, Unavailable) as outcome:
-                yield name, outcome
-                if name in _GROUND:
+                check.run(case)
+            except NotServed as outcome:
+                yield check.name, outcome
+                if check.ground:
                     return
             else:
-                yield name, None
+                yield check.name, None
 
     def unverified_assertion(self, raw: str, door: Door, now: int) -> Assertion:
         """What `raw` would assert if its signature were good: for explanations alone. Raises Refused."""
         case = _Case(self, raw, door, now)
-        for name, check in CHECKS:
-            if name != "signature":
-                check(case)
+        for check in CHECKS:
+            if check.run is not _signature:
+                check.run(case)
         return _assertion(case)
 
 
@@ -108,20 +126,19 @@ def _header(case: _Case) -> None:
 def _environment(case: _Case) -> None:
     # Key, issuer and environment all come from one record: a real key of another environment is worth nothing (A8).
     claimed = case.claims.get("environment_id")
-    known = case.verifier.environments.get(claimed) if isinstance(claimed, str) else None
+    known = case.verifier.known.get(claimed) if isinstance(claimed, str) else None
     if known is None:
         raise Refused(Reason.ENVIRONMENT_UNKNOWN)
-    case.environment = known[0]
+    case.known = known
 
 
 def _signature(case: _Case) -> None:
-    keys = case.verifier.environments[case.environment.environment_id][1]
-    key = keys.get(case.kid)
+    key = case.known.keys.get(case.kid)
     if key is None:
         raise Refused(Reason.KEY_UNKNOWN)
     if not key.verifies(case.token):
         # The same kid may have got new material (A7).
-        renewed = keys.get_again(key)
+        renewed = case.known.keys.get_again(key)
         if renewed is None or not renewed.verifies(case.token):
             raise Refused(Reason.SIGNATURE_INVALID)
 
@@ -146,7 +163,7 @@ def _age(case: _Case) -> None:
 
 def _issuer(case: _Case) -> None:
     issuer = case.claims.get("iss")
-    if not isinstance(issuer, str) or issuer not in case.verifier.issuers[case.environment.environment_id]:
+    if not isinstance(issuer, str) or issuer not in case.known.issuers:
         raise Refused(Reason.ISSUER_NOT_ACCEPTED)
 
 
@@ -175,41 +192,48 @@ def _kind(case: _Case) -> None:
 
 def _complete(case: _Case) -> None:
     claims = case.claims
-    scope = claims.get("scope")
+    scope, scopes = claims.get("scope"), claims.get("scopes")
+    # `scopes` appears in third-party tokens: it may block, it never satisfies, and in no known form it fails (A13).
+    words = scope_words(scope) | scope_words(scopes)
     for word, reason in BLOCKING_SCOPES.items():
-        # `scopes` appears in third-party tokens: it may block, it never satisfies (A13).
-        if word in scope_words(scope) or word in scope_words(claims.get("scopes")):
+        if word in words:
             raise Refused(reason)
     if claims.get("missing_fields", []) != []:
         raise Refused(Reason.PROFILE_INCOMPLETE, "missing_fields")
-    legacy = case.environment.legacy_scope and scope in (None, "")
-    if not legacy and not (isinstance(scope, str) and COMPLETE_SCOPE in scope_words(scope)):
+    legacy = case.known.environment.legacy_scope and scope in (None, "")
+    complete = isinstance(scope, str) and COMPLETE_SCOPE in scope_words(scope)
+    if not (complete or legacy) or not _is_scope(scopes):
         raise Refused(Reason.SIGN_IN_INCOMPLETE)
 
 
-CHECKS: tuple[tuple[str, Callable[[_Case], None]], ...] = (
-    ("form", _form),
-    ("header", _header),
-    ("environment", _environment),
-    ("signature", _signature),
-    ("times", _times),
-    ("age", _age),
-    ("issuer", _issuer),
-    ("audience", _audience),
-    ("subject", _subject),
-    ("kind", _kind),
-    ("complete", _complete),
+CHECKS: tuple[Check, ...] = (
+    Check("form", _form, ground=True),
+    Check("header", _header, ground=True),
+    Check("environment", _environment, ground=True),
+    Check("signature", _signature),
+    Check("times", _times),
+    Check("age", _age),
+    Check("issuer", _issuer),
+    Check("audience", _audience),
+    Check("subject", _subject),
+    Check("kind", _kind),
+    Check("complete", _complete),
 )
-_GROUND = frozenset({"form", "header", "environment"})
 
 
 def scope_words(scope: object) -> frozenset[str]:
-    """The words of a scope claim, a string or a list of strings; nothing for any other type."""
+    """The words of a scope claim, a string or a list of strings, separated by spaces; nothing for any other type."""
     if isinstance(scope, str):
-        return frozenset(scope.split())
+        return frozenset(scope.split(" ")) - {""}
     if isinstance(scope, list):
-        return frozenset(word for item in scope if isinstance(item, str) for word in item.split())
+        return frozenset(word for item in scope if isinstance(item, str) for word in item.split(" ")) - {""}
     return frozenset()
+
+
+def _is_scope(value: object) -> bool:
+    """Whether a scopes claim, if any, has a form in which its words can be seen."""
+    listed = isinstance(value, list) and all(isinstance(item, str) for item in value)
+    return value is None or isinstance(value, str) or listed
 
 
 def _assertion(case: _Case) -> Assertion:
@@ -217,7 +241,7 @@ def _assertion(case: _Case) -> Assertion:
     shape: Shape = "large" if "verified_credentials" in claims else "small"
     refresh_expires_at = claims.get("refreshExp")
     return Assertion(
-        environment=case.environment,
+        environment=case.known.environment,
         user_id=claims["sub"],
         sid=claims["sid"],
         original_sid=claims.get("originalSid"),

@@ -2,23 +2,22 @@
 
 import logging
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from bridge.dynamic.claims import identity_of, identity_with_profile
 from bridge.dynamic.profile import fetch_profile
 from bridge.dynamic.verify import Door, Verifier
-from bridge.errors import FetchFailed, Refused
+from bridge.errors import FetchFailed, NoAnswer, Refused
 from bridge.fetch import Fetcher
-from bridge.lifecycle.gate import may_issue
-from bridge.model import Assertion, ClaimRule, Client, Grant, Identity
+from bridge.lifecycle.gate import may_act, may_issue
+from bridge.model import Assertion, ClaimRule, Client, Grant, Identity, Json
 from bridge.reasons import Reason
 from bridge.store import Database, Tx, seen, users
 from bridge.subjects import client_session
 
 log = logging.getLogger(__name__)
 
-# Scopes whose claims a small token cannot fill by itself: it carries neither credentials nor profile.
-_NEED_PROFILE = frozenset({"profile", "email", "phone", "address", "wallets", "groups"})
+PAUSE = 5  # seconds without a question to an environment that did not answer the last one
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +34,7 @@ def door_of(client: Client) -> Door:
 
 
 class Assertions:
-    """Takes assertions in and makes grants of them."""
+    """Takes assertions in and makes grants of them. `profile_scopes` hand over what a small token does not carry."""
 
     def __init__(
         self,
@@ -44,6 +43,7 @@ class Assertions:
         fetcher: Fetcher,
         database: Database,
         rules: Sequence[ClaimRule],
+        profile_scopes: Collection[str],
         primary_environment: str,
     ) -> None:
         self._verifier = verifier
@@ -51,7 +51,10 @@ class Assertions:
         self._database = database
         self._rules = rules
         self._primary_environment = primary_environment
-        self._mapped_scopes = frozenset(rule.scope for rule in rules)
+        self._profile_scopes = frozenset(profile_scopes)
+        self._unvouched_scopes = frozenset({"groups", *(rule.scope for rule in rules)})
+        self._unvouched_claims = frozenset({"groups", *(rule.claim for rule in rules)})
+        self._unanswered_at: dict[str, int] = {}  # by environment
 
     def accept(self, raw: str, client: Client, scope: Collection[str], now: int) -> Accepted:
         """The assertion in `raw` at a client's door, with its profile as far as `scope` needs it.
@@ -59,9 +62,10 @@ class Assertions:
         Raises Refused and Unavailable. May call Dynamic; holds no transaction while it does.
         """
         assertion = self._verifier.verify(raw, door_of(client), now)
+        may_act(client, None, assertion.environment)  # before Dynamic is asked and anything is remembered
         identity = identity_of(assertion, self._rules)
-        if not identity.complete and not (_NEED_PROFILE | self._mapped_scopes).isdisjoint(scope):
-            identity = self._completed(raw, assertion, identity, now)
+        if not identity.complete and not self._profile_scopes.isdisjoint(scope):
+            identity = self._completed(raw, assertion, identity, scope, now)
         return Accepted(assertion, identity)
 
     def grant(
@@ -98,16 +102,37 @@ class Assertions:
             horizon=assertion.expires_at,
         )
 
-    def _completed(self, raw: str, assertion: Assertion, identity: Identity, now: int) -> Identity:
-        """The identity with what we remember or else what Dynamic tells; as it is if neither can be had in time."""
+    def _completed(
+        self, raw: str, assertion: Assertion, identity: Identity, scope: Collection[str], now: int
+    ) -> Identity:
+        """The identity with what we remember or else what Dynamic tells; as it is if neither can be had in time.
+
+        Dynamic's hashes vouch for remembered credentials, but not for groups and mapped claims: those are asked for
+        anew, and dropped if Dynamic does not tell.
+        """
         with self._database.reading() as tx:
             remembered = users.stored_profile(tx, identity)
-        if remembered is not None:
+        if remembered is not None and self._unvouched_scopes.isdisjoint(scope):
             return remembered
+        profile = self._asked(raw, assertion, now)
+        if profile is not None:
+            return identity_with_profile(assertion, profile, self._rules, now)
+        if remembered is None:
+            return identity
+        kept = {name: value for name, value in remembered.claims.items() if name not in self._unvouched_claims}
+        own = {name: value for name, value in identity.claims.items() if name in self._unvouched_claims}
+        return replace(remembered, claims={**kept, **own})
+
+    def _asked(self, raw: str, assertion: Assertion, now: int) -> Json | None:
+        """The profile that Dynamic tells; None if it does not, or lately did not answer anybody."""
+        environment_id = assertion.environment.environment_id
+        if 0 <= now - self._unanswered_at.get(environment_id, -PAUSE) < PAUSE:
+            return None
         try:
-            profile = fetch_profile(raw, assertion, self._fetcher)
+            return fetch_profile(raw, assertion, self._fetcher)
         except FetchFailed as failed:
             # Optional claims are dropped rather than the sign-in (threats A24); the reason's page tells what to do.
             log.warning("profile", extra={"reason": Reason.PROFILE_UNAVAILABLE.code, "cause": str(failed)})
-            return identity
-        return identity_with_profile(assertion, profile, self._rules, now)
+            if isinstance(failed, NoAnswer):
+                self._unanswered_at[environment_id] = now
+            return None

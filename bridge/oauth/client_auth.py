@@ -21,7 +21,7 @@ _NOBODY = "0" * 64  # compared with where there is no secret, so that an unknown
 
 
 @dataclass(frozen=True, slots=True)
-class _Claim:
+class _Unverified:
     """Who a request says it comes from. Not believed yet."""
 
     client_id: str
@@ -40,10 +40,10 @@ class ClientAuthentication:
 
         Raises Refused (CLIENT_AUTHENTICATION_FAILED, _AMBIGUOUS, CLIENT_DISABLED, TOO_MANY_TRIES) and Unavailable.
         """
-        claim = _unverified_claim(request, form)
-        client = self._clients.find(claim.client_id, request.now)
-        if not _proves(claim, client, request.now) or client is None:
-            wait = self._throttle.failed(f"{request.peer} {claim.client_id[:128]}", request.now)
+        claimed = _named_in(request, form)
+        client = self._clients.find(claimed.client_id, request.now)
+        if not _proves(claimed, client, request.now) or client is None:
+            wait = self._throttle.failed(f"{request.peer} {claimed.client_id[:128]}", request.now)
             if wait:
                 raise Refused(Reason.TOO_MANY_TRIES, retry_after=wait)
             raise Refused(Reason.CLIENT_AUTHENTICATION_FAILED)
@@ -52,22 +52,24 @@ class ClientAuthentication:
         return client
 
 
-def _unverified_claim(request: HttpRequest, form: Form) -> _Claim:
+def _named_in(request: HttpRequest, form: Form) -> _Unverified:
     header = request.headers.get("authorization")
     client_id, secret = form.get("client_id"), form.get("client_secret")
     if form.get("client_assertion") is not None or form.get("client_assertion_type") is not None:
+        if header is not None or secret is not None:
+            raise Refused(Reason.CLIENT_AUTHENTICATION_AMBIGUOUS)
         raise Refused(Reason.CLIENT_AUTHENTICATION_FAILED, "no client may use an assertion yet")
     if header is None:
         if client_id is None:
             raise Refused(Reason.CLIENT_AUTHENTICATION_FAILED, "no client named")
-        return _Claim(client_id, secret)
-    claim = _basic(header)
-    if secret is not None or (client_id is not None and client_id != claim.client_id):
+        return _Unverified(client_id, secret)
+    claimed = _basic(header)
+    if secret is not None or (client_id is not None and client_id != claimed.client_id):
         raise Refused(Reason.CLIENT_AUTHENTICATION_AMBIGUOUS)
-    return claim
+    return claimed
 
 
-def _basic(header: str) -> _Claim:
+def _basic(header: str) -> _Unverified:
     """HTTP Basic, form-decoded as RFC 6749 section 2.3.1 asks. Anything odd is a failed authentication, never a 500."""
     scheme, _, encoded = header.partition(" ")
     if scheme.lower() != "basic":
@@ -78,15 +80,15 @@ def _basic(header: str) -> _Claim:
         secret = unquote_plus(password, errors="strict")
     except ValueError as error:
         raise Refused(Reason.CLIENT_AUTHENTICATION_FAILED, "malformed credentials") from error
-    if not separator or not client_id.isprintable():
+    if not separator or not secret or not client_id.isprintable():
         raise Refused(Reason.CLIENT_AUTHENTICATION_FAILED, "malformed credentials")
-    return _Claim(client_id, secret)
+    return _Unverified(client_id, secret)
 
 
-def _proves(claim: _Claim, client: Client | None, now: int) -> bool:
-    if claim.secret is None:
+def _proves(claimed: _Unverified, client: Client | None, now: int) -> bool:
+    if claimed.secret is None:
         return client is not None and client.public
-    given = secret_digest(claim.secret)
+    given = secret_digest(claimed.secret)
     kept = [s.sha256 for s in client.secrets if s.not_after is None or s.not_after > now] if client else []
     # Every kept secret is compared, and at least one: the time says neither which matched nor whether any exists.
     matches = [hmac.compare_digest(given, digest) for digest in kept or [_NOBODY]]

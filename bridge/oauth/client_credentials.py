@@ -3,7 +3,6 @@
 from dataclasses import dataclass
 
 from bridge.errors import Refused
-from bridge.lifecycle.gate import may_issue
 from bridge.model import CLIENT_CREDENTIALS, Grant
 from bridge.oauth.redemption import Redemption
 from bridge.oauth.rules import USER_SCOPES, granted_audience, granted_scope
@@ -31,8 +30,7 @@ class ClientCredentials(Redemption[_Proof]):
         audience = granted_audience(self.form, client, issuer=self.server.issuer, openid=False)
         return _Proof(scope, audience)
 
-    def decide(self, tx: Tx, proof: _Proof) -> Grant:
-        """The grant that a client gives itself."""
+    def decide(self, tx: Tx) -> Grant:
+        """The grant that a client gives itself; the gate was passed when it authenticated."""
         del tx
-        may_issue(self.caller, None, None, self.GRANT_TYPE)
-        return Grant(client=self.caller, user=None, scope=proof.scope, audience=proof.audience)
+        return Grant(client=self.caller, user=None, scope=self.proof.scope, audience=self.proof.audience)

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from bridge.errors import Refused
-from bridge.model import TOKEN_EXCHANGE, Grant
+from bridge.model import TOKEN_EXCHANGE, Client, Grant
 from bridge.oauth.assertions import Accepted
 from bridge.oauth.redemption import Redemption, bearer_reply
 from bridge.oauth.request import Form
@@ -17,11 +17,18 @@ JWT, ID_TOKEN, ACCESS_TOKEN = f"{_TYPE}jwt", f"{_TYPE}id_token", f"{_TYPE}access
 
 
 @dataclass(frozen=True, slots=True)
-class _Proof:
-    accepted: Accepted
+class ExchangeRequest:
+    """What a client asks for (RFC 8693 section 2.1), as far as it may have it."""
+
     scope: tuple[str, ...]
     audience: tuple[str, ...]
     wants_id_token: bool
+
+
+@dataclass(frozen=True, slots=True)
+class _Proof:
+    asked: ExchangeRequest
+    accepted: Accepted
 
 
 class TokenExchange(Redemption[_Proof]):
@@ -31,33 +38,28 @@ class TokenExchange(Redemption[_Proof]):
 
     def prove(self) -> _Proof:
         """RFC 8693 section 2.1, parameter by parameter; a missing one never leads to another path (threats O9)."""
-        form, client = self.form, self.caller
-        _check_subject_token_type(form)
-        _check_no_actor(form)
-        wants_id_token = _wants_id_token(form)
-        scope = granted_scope(form, client, grantable=frozenset(client.scopes) - {OFFLINE_ACCESS})
-        if wants_id_token and "openid" not in scope:
-            raise Refused(Reason.SCOPE_NOT_ALLOWED, "an ID token needs scope openid")
-        audience = granted_audience(form, client, issuer=self.server.issuer, openid="openid" in scope)
-        accepted = self.server.assertions.accept(form.require("subject_token"), client, scope, self.now)
-        return _Proof(accepted, scope, audience, wants_id_token)
+        _check_subject_token_type(self.form)
+        _check_no_actor(self.form)
+        asked = exchange_request(self.form, self.caller, self.server.issuer)
+        subject_token = self.form.require("subject_token")
+        return _Proof(asked, self.server.assertions.accept(subject_token, self.caller, asked.scope, self.now))
 
-    def decide(self, tx: Tx, proof: _Proof) -> Grant:
+    def decide(self, tx: Tx) -> Grant:
         """The grant that the assertion gives its client."""
         return self.server.assertions.grant(
             tx,
-            proof.accepted,
+            self.proof.accepted,
             client=self.caller,
             grant_type=self.GRANT_TYPE,
-            scope=proof.scope,
-            audience=proof.audience,
+            scope=self.proof.asked.scope,
+            audience=self.proof.asked.audience,
             once=self.caller.assertion_once,
             now=self.now,
         )
 
     def reply(self, grant: Grant) -> dict[str, Any]:
         """RFC 8693 section 2.2.1. An ID token asked for by type sits in access_token, with token_type N_A."""
-        if self.proof.wants_id_token:
+        if self.proof.asked.wants_id_token:
             id_token, expires_in = self.server.mint.mint_id_token(grant, self.now)
             return {
                 "access_token": id_token,
@@ -67,6 +69,16 @@ class TokenExchange(Redemption[_Proof]):
                 "scope": " ".join(grant.scope),
             }
         return {**bearer_reply(self.server.mint.mint(grant, self.now)), "issued_token_type": ACCESS_TOKEN}
+
+
+def exchange_request(form: Form, client: Client, issuer: str) -> ExchangeRequest:
+    """What the form asks for in this client's name. Raises Refused."""
+    wants_id_token = _wants_id_token(form)
+    scope = granted_scope(form, client, grantable=frozenset(client.scopes) - {OFFLINE_ACCESS})
+    if wants_id_token and "openid" not in scope:
+        raise Refused(Reason.SCOPE_NOT_ALLOWED, "an ID token needs scope openid")
+    audience = granted_audience(form, client, issuer=issuer, openid="openid" in scope)
+    return ExchangeRequest(scope, audience, wants_id_token)
 
 
 def _check_subject_token_type(form: Form) -> None:

@@ -10,7 +10,7 @@ from bridge.reasons import Reason
 from bridge.store import Database, users
 from bridge.store.clients import Clients
 from bridge.tokens.keyring import Keyring
-from bridge.tokens.pairwise import Subjects
+from bridge.tokens.pairwise import PairwiseSubjects
 from bridge.tokens.read import AccessToken, read_access_token
 
 
@@ -31,7 +31,7 @@ class Holders:
         *,
         issuer: str,
         keyring: Keyring,
-        subjects: Subjects,
+        subjects: PairwiseSubjects,
         clients: Clients,
         database: Database,
         environments: Mapping[str, Environment],

@@ -2,11 +2,11 @@
 
 from typing import Any
 
-from bridge.errors import Refused, Unavailable
+from bridge.errors import NotServed, Refused
 from bridge.model import Client
 from bridge.oauth.client_auth import ClientAuthentication
 from bridge.oauth.holders import Holder, Holders
-from bridge.oauth.refusals import refusal_answer, unavailable_answer
+from bridge.oauth.refusals import refusal_answer
 from bridge.oauth.request import Answer, HttpRequest, json_answer, read_form
 from bridge.reasons import Reason
 
@@ -16,7 +16,10 @@ _SHOWN = ("iss", "sub", "aud", "client_id", "scope", "exp", "iat", "jti", "sid",
 class Introspection:
     """Answers confidential clients about their own tokens and those for the resources they serve."""
 
-    def __init__(self, *, reasons_url: str, authentication: ClientAuthentication, holders: Holders) -> None:
+    def __init__(
+        self, *, issuer: str, reasons_url: str, authentication: ClientAuthentication, holders: Holders
+    ) -> None:
+        self._issuer = issuer
         self._reasons_url = reasons_url
         self._authentication = authentication
         self._holders = holders
@@ -29,22 +32,20 @@ class Introspection:
             if caller.public:
                 raise Refused(Reason.CLIENT_AUTHENTICATION_FAILED, "a public client cannot introspect")
             return json_answer(200, self._state(form.require("token"), caller, http.now))
-        except Refused as refused:
-            return refusal_answer(refused, self._reasons_url, http)
-        except Unavailable as unavailable:
-            return unavailable_answer(unavailable, self._reasons_url)
+        except NotServed as why:
+            return refusal_answer(why, self._reasons_url, http)
 
     def _state(self, raw: str, caller: Client, now: int) -> dict[str, Any]:
         try:
             holder = self._holders.find(raw, now)
         except Refused:
             return {"active": False}
-        if not _concerns(holder, caller):
+        if not self._concerns(holder, caller):
             return {"active": False}
         claims = holder.token.claims
         return {"active": True, "token_type": "Bearer", **{name: claims[name] for name in _SHOWN if name in claims}}
 
-
-def _concerns(holder: Holder, caller: Client) -> bool:
-    """Its own tokens, and those for a resource that it serves (threats O24)."""
-    return holder.token.client_id == caller.client_id or not set(caller.serves).isdisjoint(holder.token.audience)
+    def _concerns(self, holder: Holder, caller: Client) -> bool:
+        """Its own tokens, and those for a resource that it serves (threats O24). Nobody else serves our userinfo."""
+        resources = set(holder.token.audience) - {self._issuer}
+        return holder.token.client_id == caller.client_id or not resources.isdisjoint(caller.serves)

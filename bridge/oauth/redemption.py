@@ -24,13 +24,17 @@ class Redemption(BaseGrant, TokenEndpointMixin, Generic[Proof]):
     GRANT_TYPE = ""
 
     server: TokenServer
+    proof: Proof  # what `prove` found, from validate_token_request on
 
     def prove(self) -> Proof:
         """Everything that can be judged without our database. Raises Refused and Unavailable."""
         raise NotImplementedError
 
-    def decide(self, tx: Tx, proof: Proof) -> Grant:
-        """The grant, after may_issue for its user. A refusal commits what was written. Raises Refused."""
+    def decide(self, tx: Tx) -> Grant:
+        """The grant that the proof leads to, after may_issue for its user.
+
+        Raises Refused; a refusal commits what was written.
+        """
         raise NotImplementedError
 
     def validate_token_request(self) -> None:
@@ -41,7 +45,7 @@ class Redemption(BaseGrant, TokenEndpointMixin, Generic[Proof]):
 
     def create_token_response(self) -> tuple[int, dict[str, Any], list[tuple[str, str]]]:
         """Authlib's second step. The tokens are signed after the commit: nothing is handed out that was not kept."""
-        grant = self.server.database.decide(lambda tx: self.decide(tx, self.proof))
+        grant = self.server.database.decide(self.decide)
         return 200, self.reply(grant), []
 
     def reply(self, grant: Grant) -> dict[str, Any]:

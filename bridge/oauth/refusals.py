@@ -6,7 +6,7 @@ The description is the reason's fixed sentence and echoes nothing of the request
 from collections.abc import Mapping
 from dataclasses import replace
 
-from bridge.errors import Refused, Unavailable
+from bridge.errors import NotServed
 from bridge.oauth.request import Answer, HttpRequest, json_answer
 from bridge.reasons import Reason
 
@@ -22,42 +22,33 @@ _ERRORS: Mapping[Reason, tuple[str, int]] = {
     Reason.BODY_TOO_LARGE: ("invalid_request", 413),
     Reason.ACCESS_TOKEN_INVALID: ("invalid_token", 401),
     Reason.SCOPE_INSUFFICIENT: ("insufficient_scope", 403),
-    **dict.fromkeys(
-        (Reason.KEYS_UNAVAILABLE, Reason.DATABASE_UNAVAILABLE, Reason.OVERLOADED), ("temporarily_unavailable", 503)
-    ),
+    Reason.KEYS_UNAVAILABLE: ("temporarily_unavailable", 503),
+    Reason.DATABASE_UNAVAILABLE: ("temporarily_unavailable", 503),
 }
 _INVALID_REQUEST = ("invalid_request", 400)
 
 _FORBIDDEN = str.maketrans({'"': "'", "\\": "/"})  # RFC 6749 section 5.2 keeps these out of a description
 
 
-def description(reason: Reason) -> str:
-    """The reason's sentence in the characters that error_description may hold."""
-    return reason.means.translate(_FORBIDDEN)
-
-
 def error_document(reason: Reason, reasons_url: str) -> dict[str, str]:
     """The body that says so: error, error_description, error_uri."""
-    error, _ = _ERRORS.get(reason, _INVALID_REQUEST)
     return {
-        "error": error,
-        "error_description": description(reason),
+        "error": _ERRORS.get(reason, _INVALID_REQUEST)[0],
+        "error_description": reason.means.translate(_FORBIDDEN),
         "error_uri": f"{reasons_url}/{reason.code}",
     }
 
 
-def refusal_answer(refused: Refused, reasons_url: str, request: HttpRequest) -> Answer:
-    """The refusal as an answer of an endpoint that authenticates clients."""
-    answer = json_answer(_ERRORS.get(refused.reason, _INVALID_REQUEST)[1], error_document(refused.reason, reasons_url))
+def refusal_answer(why: NotServed, reasons_url: str, request: HttpRequest) -> Answer:
+    """The refusal as an answer of an endpoint that authenticates clients.
+
+    What is unavailable is 503 and never invalid_grant, on which clients would sign their users out.
+    """
+    error, status = _ERRORS.get(why.reason, _INVALID_REQUEST)
+    answer = json_answer(status, error_document(why.reason, reasons_url))
     headers = dict(answer.headers)
-    if refused.reason is Reason.CLIENT_AUTHENTICATION_FAILED and "authorization" in request.headers:
+    if error == "invalid_client" and "authorization" in request.headers:
         headers["WWW-Authenticate"] = 'Basic realm="oidc-bridge"'  # RFC 6749 section 5.2
-    if refused.retry_after is not None:
-        headers["Retry-After"] = str(refused.retry_after)
-    return replace(answer, headers=headers, why=refused)
-
-
-def unavailable_answer(unavailable: Unavailable, reasons_url: str) -> Answer:
-    """503: never invalid_grant, on which clients would sign their users out."""
-    answer = json_answer(503, error_document(unavailable.reason, reasons_url))
-    return replace(answer, headers={**answer.headers, "Retry-After": str(unavailable.retry_after)}, why=unavailable)
+    if why.retry_after is not None:
+        headers["Retry-After"] = str(why.retry_after)
+    return replace(answer, headers=headers, why=why)

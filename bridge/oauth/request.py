@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import parse_qsl
 
-from bridge.errors import Refused, Unavailable
+from bridge.errors import NotServed, Refused
 from bridge.reasons import Reason
 
 MAX_BODY_BYTES = 64 * 1024
@@ -42,7 +42,7 @@ class Answer:
     status: int
     headers: Mapping[str, str]
     body: bytes = field(repr=False)
-    why: Refused | Unavailable | None = None  # for the log; the body says the same in OAuth's words
+    why: NotServed | None = None  # for the log; the body says the same in OAuth's words
 
 
 def json_answer(status: int, document: Mapping[str, Any]) -> Answer:
@@ -70,10 +70,6 @@ class Form:
     def every(self, name: str) -> Sequence[str]:
         """All values of a parameter that may repeat."""
         return self._values.get(name, ())
-
-    def single_values(self) -> dict[str, str]:
-        """Each parameter with its first value."""
-        return {name: values[0] for name, values in self._values.items() if values}
 
 
 def is_form(request: HttpRequest) -> bool:

@@ -14,7 +14,12 @@ OFFLINE_ACCESS = "offline_access"
 USER_SCOPES = frozenset({"openid", OFFLINE_ACCESS, *SCOPE_CLAIMS})
 """Scopes that say something of a person, which a client acting for itself cannot have."""
 
-_SCOPE = re.compile(r"[\x21\x23-\x5b\x5d-\x7e]{1,128}(?: [\x21\x23-\x5b\x5d-\x7e]{1,128})*")
+_SCOPE_WORD = re.compile(r"[\x21\x23-\x5b\x5d-\x7e]{1,128}")
+
+
+def is_scope_word(word: str) -> bool:
+    """Whether a word can stand in a scope (RFC 6749 section 3.3)."""
+    return _SCOPE_WORD.fullmatch(word) is not None
 
 
 def granted_scope(form: Form, client: Client, *, grantable: frozenset[str]) -> tuple[str, ...]:
@@ -26,9 +31,10 @@ def granted_scope(form: Form, client: Client, *, grantable: frozenset[str]) -> t
     asked = form.get("scope")
     if asked is None:
         return tuple(word for word in client.scopes if word in grantable)
-    if not _SCOPE.fullmatch(asked):
+    asked_words = asked.split(" ")
+    if not all(map(is_scope_word, asked_words)):
         raise Refused(Reason.SCOPE_NOT_ALLOWED, "malformed")
-    words = frozenset(asked.split(" ")) - ({OFFLINE_ACCESS} - grantable)
+    words = frozenset(asked_words) - ({OFFLINE_ACCESS} - grantable)
     if not words <= grantable:
         raise Refused(Reason.SCOPE_NOT_ALLOWED)
     return tuple(word for word in client.scopes if word in words)

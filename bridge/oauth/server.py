@@ -4,26 +4,26 @@ from collections.abc import Mapping
 from typing import Any
 
 from authlib.oauth2.rfc6749 import AuthorizationServer, OAuth2Request
-from authlib.oauth2.rfc6749.requests import BasicOAuth2Payload
 
-from bridge.errors import Refused, Unavailable
+from bridge.errors import NotServed, Refused
 from bridge.oauth.assertions import Assertions
 from bridge.oauth.client_auth import ClientAuthentication
-from bridge.oauth.refusals import refusal_answer, unavailable_answer
+from bridge.oauth.refusals import refusal_answer
 from bridge.oauth.request import Answer, Form, HttpRequest, json_answer, read_form
 from bridge.reasons import Reason
 from bridge.store import Database
 from bridge.tokens.mint import Mint
 
+_URL = "https://localhost/token"  # Authlib wants one of https; nothing is read from it
+
 
 class TokenRequest(OAuth2Request):
-    """A token request in Authlib's shape, with the form that everything is read from."""
+    """A token request in Authlib's shape. Everything is read from `parameters`, which came from the body alone."""
 
-    def __init__(self, http: HttpRequest, form: Form, url: str) -> None:
-        super().__init__(http.method, url, headers=http.headers)
-        self.payload = BasicOAuth2Payload(form.single_values())
+    def __init__(self, http: HttpRequest, parameters: Form) -> None:
+        super().__init__(http.method, _URL, headers=http.headers)
         self.http = http
-        self.parameters = form
+        self.parameters = parameters
 
 
 class TokenServer(AuthorizationServer):
@@ -33,7 +33,6 @@ class TokenServer(AuthorizationServer):
         self,
         *,
         issuer: str,
-        token_url: str,
         reasons_url: str,
         database: Database,
         authentication: ClientAuthentication,
@@ -46,7 +45,6 @@ class TokenServer(AuthorizationServer):
         self.authentication = authentication
         self.assertions = assertions
         self.mint = mint
-        self._token_url = token_url
         self._reasons_url = reasons_url
 
     @property
@@ -57,11 +55,9 @@ class TokenServer(AuthorizationServer):
     def respond(self, http: HttpRequest) -> Answer:
         """The answer to POST /token (RFC 6749 section 3.2)."""
         try:
-            answer: Answer = self.create_token_response(TokenRequest(http, read_form(http), self._token_url))
-        except Refused as refused:
-            return refusal_answer(refused, self._reasons_url, http)
-        except Unavailable as unavailable:
-            return unavailable_answer(unavailable, self._reasons_url)
+            answer: Answer = self.create_token_response(TokenRequest(http, read_form(http)))
+        except NotServed as why:
+            return refusal_answer(why, self._reasons_url, http)
         return answer
 
     def get_token_grant(self, request: TokenRequest) -> Any:

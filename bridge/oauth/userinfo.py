@@ -2,9 +2,9 @@
 
 from dataclasses import replace
 
-from bridge.errors import Refused, Unavailable
+from bridge.errors import NotServed, Refused
 from bridge.oauth.holders import Holders
-from bridge.oauth.refusals import error_document, refusal_answer, unavailable_answer
+from bridge.oauth.refusals import error_document, refusal_answer
 from bridge.oauth.request import Answer, HttpRequest, is_form, json_answer, read_form
 from bridge.reasons import Reason
 from bridge.tokens.claims import ClaimSelection
@@ -27,10 +27,8 @@ class Userinfo:
                 bare = json_answer(401, {})
                 return replace(bare, headers={**bare.headers, "WWW-Authenticate": "Bearer"})
             return self._claims(raw, http.now)
-        except Refused as refused:
-            return self._refusal(refused, http)
-        except Unavailable as unavailable:
-            return unavailable_answer(unavailable, self._reasons_url)
+        except NotServed as why:
+            return self._refusal(why, http)
 
     def _claims(self, raw: str, now: int) -> Answer:
         holder = self._holders.find(raw, now)
@@ -41,12 +39,12 @@ class Userinfo:
         claims = self._selection.for_userinfo(holder.user.claims, holder.token.scope)
         return json_answer(200, {**claims, "sub": holder.token.sub})
 
-    def _refusal(self, refused: Refused, http: HttpRequest) -> Answer:
-        answer = refusal_answer(refused, self._reasons_url, http)
-        if answer.status not in (401, 403):
+    def _refusal(self, why: NotServed, http: HttpRequest) -> Answer:
+        answer = refusal_answer(why, self._reasons_url, http)
+        if answer.status not in (400, 401, 403):
             return answer
-        document = error_document(refused.reason, self._reasons_url)
-        if refused.reason is Reason.SCOPE_INSUFFICIENT:
+        document = error_document(why.reason, self._reasons_url)
+        if why.reason is Reason.SCOPE_INSUFFICIENT:
             document["scope"] = "openid"
         challenge = "Bearer " + ", ".join(f'{name}="{value}"' for name, value in document.items())
         return replace(answer, headers={**answer.headers, "WWW-Authenticate": challenge})

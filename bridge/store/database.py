@@ -1,14 +1,16 @@
 """Transactions, and what SQLite needs so that they are what they say."""
 
+import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any, TypeVar
+from pathlib import Path
+from typing import Any, Self, TypeVar
 
 from sqlalchemy import Connection, Engine, Table, TextClause, create_engine, event, inspect, make_url, select, text
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
-from bridge.errors import Refused, Unavailable
+from bridge.errors import Refused, SchemaNewer, SchemaOld, Unavailable
 from bridge.reasons import Reason
 from bridge.store import tables
 
@@ -19,12 +21,11 @@ Tx = Connection
 BUSY_TIMEOUT = 4000  # milliseconds that a writer waits for another
 
 
-class SchemaMismatch(Exception):
-    """The database's schema is not the one this code was written for. The text says which command mends it."""
-
-
 class Database:
-    """One database, by SQLAlchemy URL. Connections are made when first needed, by the process that needs them."""
+    """One database, by SQLAlchemy URL. Connections are made when first needed, by the process that needs them.
+
+    A context manager: at its end every connection is closed.
+    """
 
     def __init__(self, url: str) -> None:
         self._engine = _engine(url)
@@ -46,6 +47,13 @@ class Database:
         with self._transaction("BEGIN IMMEDIATE") as tx:
             yield tx
 
+    @contextmanager
+    def rehearsing(self) -> Iterator[Tx]:
+        """A writing transaction of which nothing stays, whatever happens in it. Raises Unavailable."""
+        with self._transaction("BEGIN IMMEDIATE") as tx:
+            yield tx
+            tx.rollback()
+
     def decide(self, verb: Callable[[Tx], T]) -> T:
         """What `verb` decides in a writing transaction: a refusal commits, a bug rolls back. Raises Unavailable.
 
@@ -59,15 +67,15 @@ class Database:
         raise refusal
 
     def check_schema(self) -> None:
-        """Raises SchemaMismatch unless the schema is the one this code was written for, and Unavailable."""
+        """Raises SchemaOld or SchemaNewer unless the schema is the one this code was written for; Unavailable."""
         with self.reading() as tx:
             found = None
             if inspect(tx).has_table("alembic_version"):
                 found = tx.execute(text("SELECT version_num FROM alembic_version")).scalar()
         if found is None or str(found) < tables.REVISION:
-            raise SchemaMismatch("the database's schema is missing or old: run oidc-bridge db upgrade")
+            raise SchemaOld
         if str(found) > tables.REVISION:
-            raise SchemaMismatch("the database's schema is newer than this program: run the newer version")
+            raise SchemaNewer
 
     def is_alive(self) -> bool:
         """Whether the database answers now."""
@@ -76,6 +84,12 @@ class Database:
                 return tx.execute(select(1)).scalar() == 1
         except Unavailable:
             return False
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
 
     def close(self) -> None:
         """Let go of every connection."""
@@ -102,29 +116,45 @@ def insert_if_absent(table: Table, *columns: str) -> TextClause:
     return text(f"INSERT INTO {table.name} ({names}) VALUES ({values}) ON CONFLICT DO NOTHING")  # noqa: S608
 
 
+MEMORY = ":memory:"
+
+
 def sqlite_path(url: str) -> str | None:
-    """The file of an SQLite URL; None for another database."""
+    """The file of an SQLite URL, MEMORY if it has none; None for another database."""
     parsed = make_url(url)
-    return parsed.database if parsed.get_backend_name() == "sqlite" else None
+    return (parsed.database or MEMORY) if parsed.get_backend_name() == "sqlite" else None
 
 
 def is_database_url(url: str) -> bool:
-    """Whether SQLAlchemy understands the URL and has the driver for it."""
+    """Whether SQLAlchemy understands the URL and the driver for it is installed."""
     try:
-        make_url(url).get_dialect()
-    except (SQLAlchemyError, ImportError):
+        parsed = make_url(url)
+        parsed.get_dialect().import_dbapi()
+    except (SQLAlchemyError, ImportError, ValueError):
         return False
-    return True
+    # sqlite://name lacks a slash; file: URIs may mean memory, or more than one file.
+    return parsed.get_backend_name() != "sqlite" or not (parsed.host or str(parsed.database).startswith("file:"))
 
 
 def _engine(url: str) -> Engine:
     if sqlite_path(url) is None:
         return create_engine(url, pool_pre_ping=True, pool_timeout=4, hide_parameters=True)
-    in_memory = sqlite_path(url) in (None, "", ":memory:")
+    path = sqlite_path(url)
+    in_memory = path == MEMORY
+    if path is not None and not in_memory:
+        _make_private(Path(path))
     engine = create_engine(url, hide_parameters=True, **({} if in_memory else _sqlite_pool()))
     event.listen(engine, "connect", _prepare_sqlite)
     event.listen(engine, "begin", _begin_sqlite)
     return engine
+
+
+def _make_private(path: Path) -> None:
+    """Make the file before SQLite does, for its owner alone: it holds personal data. Its companions take its mode."""
+    try:
+        os.close(os.open(path, os.O_CREAT | os.O_EXCL, 0o600))
+    except OSError:
+        return  # it exists, or SQLite will say better what is wrong
 
 
 def _sqlite_pool() -> dict[str, Any]:

@@ -4,9 +4,7 @@ from collections.abc import Sequence
 
 from cryptography.fernet import Fernet, InvalidToken, MultiFernet
 
-
-class SealBroken(Exception):
-    """A sealed value does not open with any of the configured keys."""
+from bridge.errors import SealBroken
 
 
 class Sealer:

@@ -26,10 +26,10 @@ def session_end(assertion: Assertion) -> int:
     return max(assertion.expires_at, assertion.refresh_expires_at or 0) + _KEPT_AFTER_EXPIRY
 
 
-def remember(tx: Tx, assertion: Assertion, auth_time: int) -> None:
-    """Keep the sign-in time of the assertion's session; what another user has under the same key stays theirs."""
+def remember(tx: Tx, assertion: Assertion, auth_time: int, expires_at: int) -> None:
+    """Keep when the session began and until when that matters. What another user has under its key stays theirs."""
     key = {"environment_id": assertion.environment.environment_id, "session_key": assertion.session_key}
-    values = {"auth_time": auth_time, "expires_at": session_end(assertion)}
+    values = {"auth_time": auth_time, "expires_at": expires_at}
     mine = and_(
         upstream_sessions.c.environment_id == key["environment_id"],
         upstream_sessions.c.session_key == key["session_key"],

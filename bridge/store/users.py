@@ -74,7 +74,6 @@ def recognise(tx: Tx, identity: Identity, assertion: Assertion, *, primary_envir
     leaves a stored profile of the same credentials alone and replaces another: what may have been unlinked since is
     not handed out.
     """
-    sign_in_at = sign_in_time(assertion)
     key = {
         "environment": identity.environment_id,
         "user": identity.user_id,
@@ -87,24 +86,29 @@ def recognise(tx: Tx, identity: Identity, assertion: Assertion, *, primary_envir
         if row is None:
             # The sub stands for somebody of another environment, which was primary once. It is never given twice.
             raise Refused(Reason.SUBJECT_INVALID, "sub belongs to another user")
-    claims = row.claims if _is_up_to_date(row, identity) else _update_claims(tx, row, identity, now)
-    auth_time = sign_in_at if row.auth_time is None else min(row.auth_time, sign_in_at)
-    if auth_time != row.auth_time or session_end(assertion) > row.expires_at:
-        remember(tx, assertion, auth_time)
+    claims = _current_claims(tx, row, identity, now)
+    auth_time, expires_at = sign_in_time(assertion), session_end(assertion)
+    if row.auth_time is not None:
+        auth_time, expires_at = min(auth_time, row.auth_time), max(expires_at, row.expires_at)
+    if (auth_time, expires_at) != (row.auth_time, row.expires_at):
+        remember(tx, assertion, auth_time, expires_at)
     user = User(row.sub, identity.environment_id, identity.user_id, json.loads(claims), row.disabled_at is not None)
     return Known(user, auth_time)
 
 
-def _is_up_to_date(row: Row[*tuple[Any, ...]], identity: Identity) -> bool:
-    """Whether what is stored was told later, or is the profile of the very credentials that a small token names."""
+def _current_claims(tx: Tx, row: Row[*tuple[Any, ...]], identity: Identity, now: int) -> str:
+    """The claims that hold now, as stored. A later saying of the same is later all the same, and is kept as such."""
     if identity.told_at < row.told_at:
-        return True
-    return not identity.complete and row.credentials_digest == identity.credentials_digest != ""
-
-
-def _update_claims(tx: Tx, row: Row[*tuple[Any, ...]], identity: Identity, now: int) -> str:
-    claims, digest = _dumped(identity.claims), identity.credentials_digest if identity.complete else ""
-    if (claims, digest) != (row.claims, row.credentials_digest):
+        return str(row.claims)
+    if not identity.complete and not identity.credentials_digest:
+        return _dumped(
+            identity.claims
+        )  # it knows nothing of credentials: what others told stays, and is not handed out
+    if not identity.complete and row.credentials_digest == identity.credentials_digest:
+        claims, digest = row.claims, row.credentials_digest
+    else:
+        claims, digest = _dumped(identity.claims), identity.credentials_digest if identity.complete else ""
+    if (claims, digest, identity.told_at) != (row.claims, row.credentials_digest, row.told_at):
         values = {
             "environment": identity.environment_id,
             "user": identity.user_id,
@@ -114,7 +118,7 @@ def _update_claims(tx: Tx, row: Row[*tuple[Any, ...]], identity: Identity, now: 
             "now": now,
         }
         tx.execute(_UPDATE, values)
-    return claims
+    return str(claims)
 
 
 def stored_profile(tx: Tx, identity: Identity) -> Identity | None:

@@ -25,5 +25,5 @@ class Keyring:
         return self._active[alg]
 
     def find(self, kid: str) -> VerificationKey | None:
-        """The public half of one of our keys, whatever its age."""
+        """The public half of one of our keys."""
         return self._verification.get(kid)

@@ -7,7 +7,7 @@ from bridge.jose import half_hash
 from bridge.model import Grant, Tokens
 from bridge.tokens.claims import ClaimSelection
 from bridge.tokens.keyring import Keyring
-from bridge.tokens.pairwise import Subjects
+from bridge.tokens.pairwise import PairwiseSubjects
 
 ACCESS_TOKEN_TYP = "at+jwt"
 ID_TOKEN_TYP = "JWT"
@@ -17,7 +17,7 @@ HALF_HASHED = frozenset({"RS256", "ES256"})  # for Ed25519 libraries disagree on
 class Mint:
     """Makes tokens from grants. It adds nothing to a grant and decides nothing."""
 
-    def __init__(self, *, issuer: str, keyring: Keyring, selection: ClaimSelection, subjects: Subjects) -> None:
+    def __init__(self, *, issuer: str, keyring: Keyring, selection: ClaimSelection, subjects: PairwiseSubjects) -> None:
         self._issuer = issuer
         self._keyring = keyring
         self._selection = selection

@@ -8,7 +8,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESSIV
 from bridge.model import Client
 
 
-class Subjects:
+class PairwiseSubjects:
     """What each client calls a user. Deterministic encryption (RFC 5297), so that nothing has to be stored."""
 
     def __init__(self, key: bytes) -> None:
@@ -27,15 +27,17 @@ class Subjects:
             return shown
         try:
             sealed = urlsafe_b64decode(shown + "=" * (-len(shown) % 4))
-            return self._cipher.decrypt(sealed, [_sector(client)]).decode()
+            sub = self._cipher.decrypt(sealed, [_sector(client)]).decode()
         except (InvalidTag, ValueError):
             return None
+        return sub if self.shown_to(client, sub) == shown else None  # base64 has several spellings of one value
 
 
 def new_pairwise_key() -> bytes:
-    """A key for Subjects. It must outlive every relying party: changing it changes every pairwise sub."""
+    """A key for PairwiseSubjects. It must outlive every relying party: changing it changes every pairwise sub."""
     return AESSIV.generate_key(512)
 
 
 def _sector(client: Client) -> bytes:
-    return (client.sector_identifier or client.client_id).encode()
+    # A host name and a client id can be spelt alike; they are no sector together.
+    return (client.sector_identifier or f"client:{client.client_id}").encode()

@@ -1,23 +1,17 @@
-"""The endpoints for machines: documents prebuilt as bytes, and the protocol's functions behind a thin door."""
+"""The protocol's endpoints: its functions behind a thin door that reads a request and sends an answer."""
 
-import hashlib
 import logging
 import secrets
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from flask import Blueprint, Response, request
-from werkzeug.exceptions import RequestEntityTooLarge
 
 from bridge.clock import Clock
-from bridge.errors import Refused, Unavailable
-from bridge.oauth.refusals import refusal_answer
-from bridge.oauth.request import Answer, HttpRequest
-from bridge.reasons import Reason
+from bridge.errors import NotServed, Unavailable
+from bridge.oauth.request import MAX_BODY_BYTES, Answer, HttpRequest
 
 log = logging.getLogger(__name__)
-
-DOCUMENT_MAX_AGE = 300  # seconds; key rotation relies on it
 
 _READ_HEADERS = ("authorization", "content-type", "origin")
 
@@ -36,31 +30,13 @@ class Endpoint:
     cors: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Document:
-    """A public document: served from these bytes to anybody, for a while without asking again."""
-
-    paths: Sequence[str]
-    body: bytes = field(repr=False)
-
-
 def endpoint_blueprint(
-    endpoints: Sequence[Endpoint], *, clock: Clock, reasons_url: str, cors_origins: Callable[[int], frozenset[str]]
+    endpoints: Sequence[Endpoint], *, clock: Clock, cors_origins: Callable[[int], frozenset[str]]
 ) -> Blueprint:
     """The blueprint of the protocol endpoints. `cors_origins` tells which origins are registered at a moment."""
     blueprint = Blueprint("endpoints", __name__)
     for endpoint in endpoints:
-        _add(blueprint, endpoint, clock, reasons_url, cors_origins)
-    return blueprint
-
-
-def document_blueprint(documents: Sequence[Document]) -> Blueprint:
-    """The blueprint of the public documents: any origin may read them, credentials play no part."""
-    blueprint = Blueprint("documents", __name__)
-    for number, document in enumerate(documents):
-        view = _document_view(document.body)
-        for path in document.paths:
-            blueprint.add_url_rule(path, endpoint=f"document-{number}", view_func=view, methods=["GET"])
+        _add(blueprint, endpoint, clock, cors_origins)
     return blueprint
 
 
@@ -68,7 +44,6 @@ def _add(
     blueprint: Blueprint,
     endpoint: Endpoint,
     clock: Clock,
-    reasons_url: str,
     cors_origins: Callable[[int], frozenset[str]],
 ) -> None:
     def view() -> Response:
@@ -76,14 +51,7 @@ def _add(
         allowed = _cors_headers(endpoint, now, cors_origins)
         if request.method == "OPTIONS":
             return Response(status=204, headers=allowed)
-        try:
-            http = _read_request(now)
-        except RequestEntityTooLarge:
-            http = HttpRequest(request.method, {}, b"", "", now)
-            answer = refusal_answer(Refused(Reason.BODY_TOO_LARGE), reasons_url, http)
-        else:
-            answer = endpoint.respond(http)
-        return _response(answer, allowed)
+        return _response(endpoint.respond(_read_request(now)), allowed)
 
     methods = [*endpoint.methods, *(["OPTIONS"] if endpoint.cors else [])]
     blueprint.add_url_rule(
@@ -93,7 +61,7 @@ def _add(
 
 def _read_request(now: int) -> HttpRequest:
     headers = {name: value for name in _READ_HEADERS if (value := request.headers.get(name)) is not None}
-    return HttpRequest(request.method, headers, request.get_data(cache=False), request.remote_addr or "", now)
+    return HttpRequest(request.method, headers, request.stream.read(MAX_BODY_BYTES + 1), request.remote_addr or "", now)
 
 
 def _response(answer: Answer, more: Mapping[str, str]) -> Response:
@@ -103,7 +71,7 @@ def _response(answer: Answer, more: Mapping[str, str]) -> Response:
     return Response(answer.body, status=answer.status, headers=headers)
 
 
-def _logged(why: Refused | Unavailable) -> str:
+def _logged(why: NotServed) -> str:
     """Log why the answer is no; the id under which the caller can ask about it."""
     request_id = secrets.token_hex(8)
     level = logging.WARNING if isinstance(why, Unavailable) else logging.INFO
@@ -137,21 +105,3 @@ def _cors_headers(endpoint: Endpoint, now: int, cors_origins: Callable[[int], fr
         headers["Access-Control-Allow-Headers"] = "Authorization, Content-Type"
         headers["Access-Control-Max-Age"] = "600"
     return headers
-
-
-def _document_view(body: bytes) -> Callable[[], Response]:
-    etag = f'"{hashlib.sha256(body).hexdigest()[:32]}"'
-    headers = {
-        "Content-Type": "application/json",
-        "Cache-Control": f"public, max-age={DOCUMENT_MAX_AGE}",
-        "ETag": etag,
-        "Access-Control-Allow-Origin": "*",
-        "X-Content-Type-Options": "nosniff",
-    }
-
-    def view() -> Response:
-        if etag in request.headers.get("if-none-match", ""):
-            return Response(status=304, headers=headers)
-        return Response(body, headers=headers)
-
-    return view

@@ -4,11 +4,11 @@ from collections.abc import Callable, Mapping
 
 from flask import Blueprint, Response, jsonify
 
-Probe = Callable[[], str | None]
+HealthCheck = Callable[[], str | None]
 """What is wrong with one part, in a word; None if nothing."""
 
 
-def ops_blueprint(probes: Mapping[str, Probe]) -> Blueprint:
+def ops_blueprint(checks: Mapping[str, HealthCheck]) -> Blueprint:
     """/healthz says that the process answers; /readyz that every part it needs does, and names the ones that do not.
 
     Dynamic is no such part: with its keys remembered we work without it, and a restart would only forget them.
@@ -21,7 +21,7 @@ def ops_blueprint(probes: Mapping[str, Probe]) -> Blueprint:
 
     @blueprint.get("/readyz")
     def readyz() -> Response:
-        found = {name: probe() for name, probe in probes.items()}
+        found = {name: check() for name, check in checks.items()}
         ready = not any(found.values())
         parts = {name: problem or "ok" for name, problem in found.items()}
         return _uncached({"status": "ready" if ready else "not ready", "parts": parts}, 200 if ready else 503)

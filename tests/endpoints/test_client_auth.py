@@ -113,7 +113,7 @@ def test_two_ways_at_once_are_refused(service: Bridge, body: dict[str, str]) -> 
 
 def test_a_right_secret_beside_a_junk_assertion_is_refused(service: Bridge) -> None:
     form = {**GRANT, "client_id": "svc", "client_secret": service.secrets["svc"], "client_assertion": "junk"}
-    assert service.http.post("/token", data=form).status_code == 401
+    assert service.http.post("/token", data=form).status_code == 400
 
 
 def test_a_public_client_names_itself_and_proves_nothing(service: Bridge) -> None:

@@ -11,8 +11,8 @@ from bridge.config.sources import load
 from bridge.model import TOKEN_EXCHANGE, ClaimRule, Environment
 from bridge.store.seal import new_secret_key
 
-ID = "11111111-1111-4111-8111-111111111111"
-OTHER_ID = "22222222-2222-4222-8222-222222222222"
+ID = "1a1a1a1a-1a1a-4a1a-8a1a-1a1a1a1a1a1a"
+OTHER_ID = "2b2b2b2b-2b2b-4b2b-8b2b-2b2b2b2b2b2b"
 KEY, OTHER_KEY, THIRD_KEY = new_secret_key(), new_secret_key(), new_secret_key()
 WEAK_KEY = "QUFB" * 10 + "QUE="  # 32 bytes, all the same
 TOKEN = "dyn_a1b2c3d4e5f6"

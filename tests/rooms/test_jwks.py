@@ -31,7 +31,7 @@ class Source:
         self.news = threading.Condition()
 
     def publish(self, *kids: str, material: bytes) -> None:
-        self.keys = {kid: VerificationKey(kid, "RS256", object(), material) for kid in kids}
+        self.keys = {kid: VerificationKey(kid, "RS256", material) for kid in kids}
 
     def __call__(self, deadline: float) -> Mapping[str, VerificationKey]:
         with self.news:
@@ -81,7 +81,7 @@ def settle() -> None:
 
 
 def material(key: VerificationKey | None) -> bytes | None:
-    return None if key is None else key.thumbprint
+    return None if key is None else key.key
 
 
 def outcome(keys: KeySet, kid: str = "k") -> object:

@@ -15,13 +15,13 @@ from sqlalchemy import create_engine, text
 from sqlalchemy.exc import IntegrityError
 
 from bridge.assets import MIGRATIONS
-from bridge.cli.schema import SchemaTooNew, upgrade
-from bridge.errors import Refused, Unavailable
+from bridge.cli.schema import upgrade
+from bridge.errors import Refused, SchemaMismatch, SchemaNewer, SealBroken, Unavailable
 from bridge.model import Client, SigningAlgorithm
 from bridge.reasons import Reason
 from bridge.store import Database, Tx, clients, keys
-from bridge.store.database import BUSY_TIMEOUT, SchemaMismatch
-from bridge.store.seal import SealBroken, Sealer, new_secret_key
+from bridge.store.database import BUSY_TIMEOUT
+from bridge.store.seal import Sealer, new_secret_key
 from bridge.store.tables import REVISION, metadata
 
 NOW = 1_795_400_000
@@ -124,7 +124,7 @@ def test_another_schema_is_refused_with_what_mends_it(
 def test_a_schema_from_the_future_is_left_alone(database: Database, path: Path) -> None:
     rows(path, "UPDATE alembic_version SET version_num = '9999'")
     before = schema(path)
-    with pytest.raises(SchemaTooNew):
+    with pytest.raises(SchemaNewer):
         upgrade(database)
     assert schema(path) == before
     assert rows(path, "SELECT version_num FROM alembic_version") == [("9999",)]

@@ -24,7 +24,7 @@ from bridge.subjects import client_session, subject
 from bridge.tokens.claims import PROTOCOL_CLAIMS, SCOPE_CLAIMS, ClaimSelection
 from bridge.tokens.keyring import Keyring
 from bridge.tokens.mint import Mint
-from bridge.tokens.pairwise import Subjects, new_pairwise_key
+from bridge.tokens.pairwise import PairwiseSubjects, new_pairwise_key
 from bridge.tokens.read import read_access_token
 
 ALGORITHMS: tuple[SigningAlgorithm, ...] = get_args(SigningAlgorithm)
@@ -35,7 +35,7 @@ NOW = 1_795_400_000
 ENVIRONMENT_ID = "11111111-1111-4111-8111-111111111111"
 USER_ID = "22222222-2222-4222-8222-222222222222"
 ADDRESS = "0x52908400098527886E0F7030069857D2E4169EE7"
-SUBJECTS = Subjects(new_pairwise_key())
+SUBJECTS = PairwiseSubjects(new_pairwise_key())
 WALLETS = [{"address": f"0x{number}", "primary": number == 6} for number in range(8)]
 CLAIMS = {
     **dict.fromkeys((name for names in SCOPE_CLAIMS.values() for name in names), "told"),
@@ -265,7 +265,7 @@ def test_only_the_key_leads_a_pairwise_sub_back_to_the_user() -> None:
     assert re.fullmatch(r"[A-Za-z0-9_-]{1,255}", shown)
     assert SUBJECTS.behind(ONE, shown) == USER_ID
     assert SUBJECTS.behind(OTHER, shown) is None
-    assert Subjects(new_pairwise_key()).behind(ONE, shown) is None
+    assert PairwiseSubjects(new_pairwise_key()).behind(ONE, shown) is None
     assert SUBJECTS.behind(Client("public"), USER_ID) == USER_ID
 
 

@@ -63,11 +63,14 @@ def test_a_hostile_header_makes_no_request(header: dict[str, Any], desk: Desk, w
     assert desk.emulator.requests == []
 
 
-def test_new_material_under_the_same_kid_is_accepted_and_the_old_no_longer(desk: Desk) -> None:
+@pytest.mark.parametrize("forged_first", [True, False])
+def test_new_material_under_the_same_kid_is_accepted_and_the_old_no_longer(forged_first: bool, desk: Desk) -> None:
     old = desk.token()
     assert desk.verify(old)
     desk.emulator.rotate_key(same_kid=True)
 
+    if forged_first:  # finds the new key, and must not pass for having found it
+        assert desk.refusal(old.rpartition(".")[0] + ".AAAA") is Reason.SIGNATURE_INVALID
     assert desk.verify(desk.token())
     assert desk.refusal(old) is Reason.SIGNATURE_INVALID
     assert len(desk.emulator.requests) == 2

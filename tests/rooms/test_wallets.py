@@ -147,7 +147,7 @@ def rich_user(emulator: Emulator) -> User:
 def verified(raw: str, where: Environment, dynamic: RunningEmulator, fetcher: Fetcher) -> Assertion:
     clock = dynamic.emulator.clock
     keys = key_set(where, fetcher, clock, load_keys)
-    verifier = Verifier({where.environment_id: (where, keys)}, max_lifetime=30 * 86400)
+    verifier = Verifier([(where, keys)], max_lifetime=30 * 86400, skew=30)
     return verifier.verify(raw, Door(frozenset({APP_ORIGIN}), 7200), clock())
 
 

@@ -1,0 +1,20 @@
+"""`oidc-bridge sweep`: removal of what has expired."""
+
+import click
+
+from bridge.cli.configured import configured
+from bridge.clock import system_clock
+from bridge.config.settings import Config
+from bridge.store import Database
+from bridge.store.sweep import sweep as sweep_database
+
+
+@click.command()
+@configured
+def sweep(config: Config) -> None:
+    """Remove what has expired, in small batches. Run it every hour or so."""
+    with Database(config.database_url) as database:
+        database.check_schema()
+        removed = sweep_database(database, system_clock())
+    for table, count in removed.items():
+        click.echo(f"{count:>8}  {table}")
