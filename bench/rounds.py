@@ -23,7 +23,7 @@ class Plan:
 
 
 FULL = Plan(rounds=9, block_part=1.0, memory_exchanges=10_000)
-QUICK = Plan(rounds=2, block_part=0.2, memory_exchanges=300)
+QUICK = Plan(rounds=2, block_part=0.1, memory_exchanges=300)
 
 
 @dataclass(slots=True)
@@ -88,7 +88,8 @@ def measure(stage: Stage, plan: Plan, say: Callable[[str], None]) -> Measured:
         found = scenario(stage, connection)
         figures = tuple(Figures(case) for case in found.cases)
         for row in figures:
-            connection.send_in_turn(row.case.requests(), _block_size(row.case, plan))
+            count = _block_size(row.case, plan)
+            connection.send_in_turn(row.case.requests(count), count)
         for number in range(1, plan.rounds + 1):
             say(f"round {number} of {plan.rounds}")
             for row in figures:
@@ -105,7 +106,7 @@ def _measure_block(row: Figures, found: Scenario, stage: Stage, connection: Conn
     if case.alg is not None:
         repeats = max(10, int(_BARE_SECONDS * plan.block_part / found.cryptography.seconds(case.alg, 10)))
         row.limit.append(found.cryptography.seconds(case.alg, repeats))
-    requests = case.requests()
+    requests = case.requests(count)
     before = cpu_seconds(stage.group)
     row.latencies += connection.send_in_turn(requests, count)
     row.cpu.append((cpu_seconds(stage.group) - before) / count)
@@ -113,8 +114,9 @@ def _measure_block(row: Figures, found: Scenario, stage: Stage, connection: Conn
 
 def _measure_memory(case: Case, stage: Stage, connection: Connection, exchanges: int) -> Memory:
     worker = worker_of(stage.group)
+    requests = case.requests(exchanges)
     before = memory_kib(worker)
-    connection.send_in_turn(case.requests(), exchanges)
+    connection.send_in_turn(requests, exchanges)
     return Memory(exchanges, before, memory_kib(worker))
 
 

@@ -14,7 +14,7 @@ _SECRETS = re.compile(
     r"eyJ[A-Za-z0-9_-]{8,}(?:\.[A-Za-z0-9_-]*){0,4}"  # a JWT, or the beginning of one
     r"|dob_[a-z]+_[A-Za-z0-9_-]+"  # what we hand out
     r"|dyn_[A-Za-z0-9_-]+"  # Dynamic's API tokens
-    r"|(?i:bearer|basic)\s+[A-Za-z0-9._~+/=-]{8,}"
+    r"|(?i:(?:authorization:\s*)?(?:bearer|basic))\s+[A-Za-z0-9._~+/=-]{8,}"
     r"|(?<=://)[^/\s:@]*:[^/\s@]+(?=@)"  # user:password of a URL
     rf"|(?i:{_SECRET_NAME}['\"]?\s*[=:]\s*)(?:\"[^\"]*\"|'[^']*'|[^\s&\"',}}]+)"  # name=value, "name": "value"
 )

@@ -118,9 +118,8 @@ def _settings(variables: Mapping[str, str], faults: list[Fault]) -> _Settings:
     document = _toml(Path(variables.get("BRIDGE_CONFIG", DEFAULT_TOML)), "BRIDGE_CONFIG" in variables, faults)
     known = {name: value for name, value in variables.items() if name != "BRIDGE_CONFIG"}
     names = {str(n) for field in _Settings.model_fields.values() for n in _choices(field)}
-    for name in sorted(known.keys() - names):
-        if name.startswith("BRIDGE_"):
-            faults.append(Fault(name, "is no setting", "See the settings in docs/configuration.md."))
+    unknown = sorted(name for name in known.keys() - names if name.startswith("BRIDGE_"))
+    faults += [Fault(name, "is no setting", "See the settings in docs/configuration.md.") for name in unknown]
 
     class Environ(EnvSettingsSource):
         def _load_env_vars(self) -> Mapping[str, str | None]:
@@ -133,14 +132,24 @@ def _settings(variables: Mapping[str, str], faults: list[Fault]) -> _Settings:
         ) -> tuple[PydanticBaseSettingsSource, ...]:
             return Environ(settings_cls), InitSettingsSource(settings_cls, document)
 
-    while True:
+    for _ in range(len(_Settings.model_fields)):
         try:
             return Sourced()
         except ValidationError as error:
             faults += _invalid(error)
-            for name in {str(entry["loc"][0]) for entry in error.errors(include_url=False)}:
-                known.pop(name, None)
-                document.pop(name, None)
+            for wrong in error.errors(include_url=False):
+                for name in _names_of(str(wrong["loc"][0])):
+                    known.pop(name, None)
+                    document.pop(name, None)
+    return _Settings.model_construct()
+
+
+def _names_of(name: str) -> Sequence[str]:
+    """Every name of the setting with that name; the name alone if there is no such setting."""
+    for field in _Settings.model_fields.values():
+        if name in _choices(field):
+            return [str(choice) for choice in _choices(field)]
+    return [name]
 
 
 def _choices(field: FieldInfo) -> Sequence[object]:

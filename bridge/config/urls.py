@@ -15,7 +15,7 @@ def url_problem(url: str, *, development: bool) -> str | None:
         port = parts.port
     except ValueError:
         return "is not a URL"
-    if parts.scheme not in ("http", "https") or not _PLAIN_URL.fullmatch(url):
+    if not url.startswith(("http://", "https://")) or not _PLAIN_URL.fullmatch(url):
         return "is not an absolute http(s) URL in plain characters"
     if "?" in url or "#" in url or "@" in url:
         return "has a query, a fragment or user information"

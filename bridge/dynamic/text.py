@@ -5,13 +5,15 @@ import re
 from datetime import datetime
 from typing import Any
 
+from bridge.jose.parse import within_depth
+
 _PRINTABLE = re.compile(r"[^\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]{1,256}")
 _EMAIL = re.compile(r"[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}@[A-Za-z0-9](?:[A-Za-z0-9.-]{0,252}[A-Za-z0-9])")
 _E164 = re.compile(r"\+[1-9][0-9]{6,14}")
 _HTTPS = re.compile(
     r"https://[A-Za-z0-9.-]+(?::[0-9]{1,5})?(?:[/?#][\x21\x23-\x3b\x3d\x3f-\x5b\x5d\x5f\x61-\x7a\x7e]*)?"
 )
-_MAX_MAPPED_CHARACTERS, _MAX_DEPTH = 4096, 20
+_MAX_MAPPED_CHARACTERS = 4096
 
 
 def line(value: object) -> str | None:
@@ -63,10 +65,4 @@ def is_of_type(value: Any, wanted: str) -> bool:
         encoded.encode("utf-8")  # a lone surrogate fails here, not in the database
     except (ValueError, RecursionError):
         return False
-    return len(encoded) <= _MAX_MAPPED_CHARACTERS and "\\u0000" not in encoded and _depth(value) <= _MAX_DEPTH
-
-
-def _depth(value: Any) -> int:
-    if not isinstance(value, dict | list):
-        return 0
-    return 1 + max(map(_depth, value.values() if isinstance(value, dict) else value), default=0)
+    return len(encoded) <= _MAX_MAPPED_CHARACTERS and "\\u0000" not in encoded and within_depth(value)

@@ -98,12 +98,13 @@ def _json_object(value: bytes) -> Mapping[str, Any]:
         parsed = _STRICT_JSON.decode(value.decode("utf-8"))
     except (ValueError, RecursionError) as error:
         raise Refused(Reason.ASSERTION_MALFORMED, "not strict JSON in UTF-8") from error
-    if not isinstance(parsed, dict) or not _within_depth(parsed):
+    if not isinstance(parsed, dict) or not within_depth(parsed):
         raise Refused(Reason.ASSERTION_MALFORMED, "not a JSON object within depth")
     return parsed
 
 
-def _within_depth(value: object) -> bool:
+def within_depth(value: object) -> bool:
+    """Whether lists and objects are nested at most MAX_DEPTH deep."""
     level: list[object] = [value]
     for _ in range(MAX_DEPTH):
         level = [

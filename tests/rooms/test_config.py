@@ -19,6 +19,8 @@ TOKEN = "dyn_a1b2c3d4e5f6"
 PRIMARY = {"DYNAMIC_ENVIRONMENT_ID": ID}
 MINIMAL = {"BRIDGE_ISSUER": "https://id.example.com", "BRIDGE_SECRET_KEYS": KEY}
 
+pytestmark = pytest.mark.timeout(10)  # once it was read in circles
+
 
 @pytest.fixture(autouse=True)
 def _own_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -118,16 +120,10 @@ def test_a_variable_wins_over_the_env_file_under_either_of_its_names() -> None:
     assert config.environments[0].environment_id == ID
 
 
-def test_an_env_file_that_is_named_must_exist() -> None:
+def test_a_file_that_is_named_must_exist() -> None:
     with pytest.raises(ConfigFaults, match=r"missing\.env does not exist"):
         load({**MINIMAL, **PRIMARY}, env_file=Path("missing.env"))
-
-
-def test_a_toml_file_that_is_named_must_exist() -> None:
     assert faulty(BRIDGE_CONFIG="elsewhere.toml") == {"BRIDGE_CONFIG"}
-
-
-def test_a_toml_file_may_lie_elsewhere() -> None:
     Path("elsewhere.toml").write_text("port = 9000", encoding="utf-8")
     assert read("port = 1", BRIDGE_CONFIG="elsewhere.toml").port == 9000
 
@@ -184,6 +180,15 @@ def test_variables_come_on_top_of_what_the_toml_says_of_that_environment() -> No
         ),
         Environment(OTHER_ID),
     )
+
+
+def test_a_misspelt_variable_of_ours_is_a_fault() -> None:
+    assert faulty(BRIDGE_ISSUR="https://id.example.com") == {"BRIDGE_ISSUR"}
+
+
+def test_settings_of_an_environment_that_no_variable_names_are_a_fault() -> None:
+    toml = f'[[environments]]\nenvironment_id = "{OTHER_ID}"'
+    assert faulty(toml, DYNAMIC_ENVIRONMENT_ID="", DYNAMIC_API_TOKEN=TOKEN) == {"DYNAMIC_ENVIRONMENT_ID"}
 
 
 def test_a_list_in_a_variable_may_have_spaces() -> None:
@@ -245,7 +250,7 @@ def test_a_value_of_the_wrong_type_does_not_hide_the_other_faults() -> None:
         (f"[[environments]]\nenvironment_id = '{OTHER_ID}'\nkey_source = 'dns'", "environments.0.key_source"),
         ("[[clients]]\nclient_id = 7\npublic = true", "clients.0.client_id"),
         ("[[clients]]\nclient_id = 'app'\npublic = true\nscopes = 'openid'", "clients.0.scopes"),
-        ("[[clients]]\nclient_id = 'app'\nsecret_sha256 = 'ab'", "clients.0.secret_sha256"),
+        ("[[clients]]\nclient_id = 'app'\npublic = true\nsecret_sha256 = 'ab'", "clients.0.secret_sha256"),
         ("[[claims]]\nsource = 'a'\nclaim = 'b'\ntype = 'uuid'", "claims.0.type"),
     ],
 )

@@ -17,7 +17,7 @@ from bridge.reasons import Reason
 
 ALGORITHMS = ("RS256", "ES256", "Ed25519")
 SIGNERS = {alg: jose.signing_key(alg, jose.generate_signing_key(alg)) for alg in ALGORITHMS}
-MANY = settings(max_examples=300, deadline=None)
+MANY = settings(max_examples=150, deadline=None)
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),

@@ -16,7 +16,7 @@ from sqlalchemy.exc import IntegrityError
 
 from bridge.assets import MIGRATIONS
 from bridge.cli.schema import upgrade
-from bridge.errors import Refused, SchemaMismatch, SchemaNewer, SealBroken, Unavailable
+from bridge.errors import Refused, SchemaMismatch, SchemaNewer, SchemaOld, SealBroken, Unavailable
 from bridge.model import Client, SigningAlgorithm
 from bridge.reasons import Reason
 from bridge.store import Database, Tx, clients, keys
@@ -106,18 +106,18 @@ def test_a_migration_that_fails_leaves_nothing_behind(empty: Database, path: Pat
 
 
 @pytest.mark.parametrize(
-    ("version", "mend"),
-    [(None, "db upgrade"), ("", "db upgrade"), ("0000", "db upgrade"), ("9999", "run the newer version")],
+    ("version", "mismatch"),
+    [(None, SchemaOld), ("", SchemaOld), ("0000", SchemaOld), ("9999", SchemaNewer)],
 )
-def test_another_schema_is_refused_with_what_mends_it(
-    empty: Database, path: Path, version: str | None, mend: str
+def test_another_schema_is_refused(
+    empty: Database, path: Path, version: str | None, mismatch: type[SchemaMismatch]
 ) -> None:
     if version is not None:
         upgrade(empty)
         empty.check_schema()
         rows(path, "DELETE FROM alembic_version")
         rows(path, "INSERT INTO alembic_version SELECT ? WHERE ? <> ''", version, version)
-    with pytest.raises(SchemaMismatch, match=mend):
+    with pytest.raises(mismatch):
         empty.check_schema()
 
 
