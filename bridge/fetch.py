@@ -8,7 +8,7 @@ import json
 import socket
 import threading
 from collections.abc import Mapping
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
 from concurrent.futures import TimeoutError as FutureTimeout
 from dataclasses import dataclass, field
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
@@ -158,6 +158,8 @@ class Fetcher:
         future.add_done_callback(lambda _: self._free.release())
         try:
             return future.result(timeout=deadline)
+        except CancelledError as error:
+            raise FetchFailed("shutting down") from error
         except FutureTimeout as error:
             wire.sever()
             raise NoAnswer("deadline passed") from error

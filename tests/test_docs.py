@@ -56,6 +56,13 @@ def test_every_module_that_a_document_names_exists(repository: Callable[[str], s
         assert (TOP / "bridge" / line).exists(), line
 
 
+def test_every_threat_that_the_code_names_is_described(repository: Callable[[str], str]) -> None:
+    described = set(re.findall(r"^\| ([AO]\d+) \|", repository("docs/threats.md"), re.MULTILINE))
+    for source in [*TOP.glob("bridge/**/*.py"), *TOP.glob("tests/**/*.py"), *TOP.glob("docs/**/*.md")]:
+        named = set(re.findall(r"\b[AO][1-9]\d?\b", source.read_text(encoding="utf-8")))
+        assert named <= described, source
+
+
 def test_every_link_in_the_documents_leads_somewhere() -> None:
     for document in [*TOP.glob("*.md"), *TOP.glob("docs/**/*.md")]:
         for target in re.findall(r"\]\((?!https?://|#)([^)#]+)", document.read_text(encoding="utf-8")):

@@ -166,3 +166,15 @@ def test_a_client_of_bridge_toml_authenticates_by_its_digest(make_bridge: Callab
     form = {**GRANT, "client_id": "declared"}
     assert bridge.http.post("/token", data={**form, "client_secret": secret}).status_code == 200
     assert bridge.http.post("/token", data={**form, "client_secret": "x"}).status_code == 401
+
+
+def test_a_disabled_client_that_used_basic_is_challenged_too(service: Bridge) -> None:
+    service.add_client("off", grants=("client_credentials",), disabled=True)
+    answer = service.http.post("/token", data=GRANT, headers=basic("off", service.secrets["off"]))
+    assert (answer.status_code, answer.json["error"]) == (401, "invalid_client")
+    assert answer.headers["WWW-Authenticate"].startswith("Basic ")
+
+
+def test_an_empty_password_is_no_secret(service: Bridge) -> None:
+    answer = service.http.post("/token", data=GRANT, headers=basic("spa", ""))
+    assert answer.status_code == 401

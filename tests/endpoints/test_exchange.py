@@ -9,7 +9,7 @@ from conftest import ADDRESS, APP_ORIGIN, ISSUER, JWT, Bridge, HeldClock
 from joserfc import jwt
 from joserfc.jwk import KeySet
 
-from bridge.emulator import Emulator, run
+from bridge.emulator import Emulator, NewWallet, run
 from bridge.model import TOKEN_EXCHANGE
 from bridge.store import users
 
@@ -413,3 +413,85 @@ def test_an_older_token_brings_nothing_back_that_was_unlinked_since(bridge: Brid
     wallet = next(c for c in user.credentials if c.format == "blockchain")
     bridge.exchange(bridge.assertion(bridge.dynamic.emulator.unlink(user.id, wallet.id)))
     assert "wallet_address" not in claims(bridge, bridge.exchange(old).json["id_token"])
+
+
+def test_a_token_that_was_never_shown_brings_nothing_back_either(bridge: Bridge) -> None:
+    bridge.add_client(scopes=("openid", "wallets"))
+    emulator = bridge.dynamic.emulator
+    user = bridge.user(wallets=[])
+    bridge.exchange(bridge.assertion(user))
+    bridge.clock.forward(60)
+    wallet = emulator.link(user.id, NewWallet(address=ADDRESS))
+    with_wallet = bridge.assertion(emulator.get_user(user.id))
+    bridge.clock.forward(60)
+    bridge.exchange(bridge.assertion(emulator.unlink(user.id, wallet.id)))
+    assert "wallet_address" not in claims(bridge, bridge.exchange(with_wallet).json["id_token"])
+
+
+class TestGroupsOfSmallTokens:
+    """Dynamic's hashes do not cover access lists: what is remembered of them is never handed out."""
+
+    SCOPES = ("openid", "email", "groups")
+
+    def groups(self, bridge: Bridge, assertion: str) -> list[str] | None:
+        answer = bridge.exchange(assertion).json
+        told: list[str] | None = claims(bridge, answer["id_token"]).get("groups")
+        userinfo = bridge.http.get("/userinfo", headers={"Authorization": f"Bearer {answer['access_token']}"})
+        assert userinfo.json.get("groups") == told
+        return told
+
+    def test_a_group_that_was_taken_away_is_gone(self, bridge: Bridge) -> None:
+        bridge.add_client(scopes=self.SCOPES)
+        user = bridge.user(lists=["vip"], scopes=["admin"])
+        assert self.groups(bridge, bridge.assertion(user)) == ["vip", "admin"]
+        bridge.clock.forward(60)
+        user = bridge.dynamic.emulator.update_user(user.id, lists=[], scopes=[])
+        assert self.groups(bridge, bridge.assertion(user, shape="small")) is None
+
+    def test_without_dynamic_the_tokens_own_words_are_all(self, bridge: Bridge) -> None:
+        bridge.add_client(scopes=self.SCOPES)
+        user = bridge.user(lists=["vip"], scopes=["admin"])
+        bridge.exchange(bridge.assertion(user))
+        bridge.clock.forward(60)
+        bridge.dynamic.emulator.faults.set(f"/sdk/{bridge.dynamic.emulator.environment_id}/users", "error")
+        answer = bridge.exchange(bridge.assertion(user, shape="small"))
+        id_token = claims(bridge, answer.json["id_token"])
+        assert id_token["groups"] == ["admin"]
+        assert id_token["email"] == "demo@example.com"
+
+
+def test_a_small_token_that_knows_nothing_takes_nothing_from_what_others_told(bridge: Bridge) -> None:
+    bridge.add_client("app")
+    bridge.add_client("tiny", scopes=("openid",))
+    user = bridge.user()
+    access_token = bridge.exchange(bridge.assertion(user)).json["access_token"]
+    bridge.clock.forward(1)
+    bare = bridge.assertion(user, shape="small", without=["verifiedCredentialsHashes"])
+    assert bridge.exchange(bare, "tiny").status_code == 200
+    userinfo = bridge.http.get("/userinfo", headers={"Authorization": f"Bearer {access_token}"})
+    assert userinfo.json["email"] == "demo@example.com"
+
+
+def test_after_no_answer_dynamic_is_left_alone_for_a_while(bridge: Bridge) -> None:
+    bridge.add_client(scopes=("openid", "email"))
+    emulator = bridge.dynamic.emulator
+    users_path = f"/sdk/{emulator.environment_id}/users"
+    bridge.exchange(bridge.assertion())
+    emulator.faults.set(users_path, "down")
+    for number in range(4):
+        bridge.exchange(bridge.assertion(bridge.user(email=f"demo{number}@example.com"), shape="small"))
+    assert emulator.count("/users") == 1
+    emulator.faults.clear()
+    bridge.clock.forward(5)
+    answer = bridge.exchange(bridge.assertion(shape="small"))
+    assert claims(bridge, answer.json["id_token"])["email"] == "demo@example.com"
+
+
+def test_a_client_of_another_environment_leaves_no_trace_of_the_user(bridge: Bridge) -> None:
+    bridge.add_client("elsewhere", environments=("5ec0d000-0000-4000-8000-000000000002",))
+    user = bridge.user()
+    answer = bridge.exchange(bridge.assertion(user, shape="small"), "elsewhere")
+    assert answer.json["error_uri"].endswith("environment_not_allowed")
+    assert bridge.dynamic.emulator.count("/users") == 0
+    with bridge.database.reading() as tx:
+        assert users.by_sub(tx, user.id) is None

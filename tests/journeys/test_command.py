@@ -254,3 +254,32 @@ def test_every_command_has_help(command: Command) -> None:
         assert name in top.stdout
         assert command(name, "--help").returncode == 0
     assert command("none").returncode == 2
+
+
+def test_a_database_is_made_for_its_owner_alone_whichever_command_makes_it(
+    command: Command, dynamic: RunningEmulator
+) -> None:
+    key = command("init", "--only-keys").stdout.strip()
+    environ = {
+        **command.environ,
+        "BRIDGE_DEVELOPMENT": "true",
+        "BRIDGE_ISSUER": "http://localhost:8080",
+        "BRIDGE_SECRET_KEYS": key,
+        "DYNAMIC_ENVIRONMENT_ID": dynamic.emulator.environment_id,
+    }
+    configured = Command(command.folder, environ)
+    assert configured("check").returncode == 0
+    database = command.folder / "bridge.db"
+    assert not database.exists()
+    assert configured("db", "upgrade").returncode == 0
+    assert stat.S_IMODE(database.stat().st_mode) == 0o600
+    database.chmod(0o644)
+    assert "chmod 600 bridge.db" in configured("check").stderr
+    misspelt = Command(command.folder, {**environ, "BRIDGE_CLOCK_SKEV": "5"})
+    assert "BRIDGE_CLOCK_SKEV" in misspelt("check").stderr
+
+
+def test_a_user_is_disabled_and_enabled_by_sub(initialised: Command) -> None:
+    unknown = initialised("user", "disable", "d297be28-af3e-4920-96ad-58962c381eb1")
+    assert unknown.returncode == 1
+    assert "no user" in unknown.stderr
