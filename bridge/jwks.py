@@ -108,13 +108,14 @@ class KeySet:
             self._fetching.release()
 
     def _fetch(self, deadline: float) -> Mapping[str, VerificationKey] | None:
-        self._tries += 1
         try:
             keys = self._load(deadline)
         except FetchFailed as error:
             self._failed_at = self._clock()
             log.warning("key set not refreshed", extra={"cause": str(error)})
             return None
+        finally:
+            self._tries += 1
         self._kept, self._failed_at = _Kept(keys, self._clock()), None
         return keys
 

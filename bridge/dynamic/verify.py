@@ -194,7 +194,8 @@ def _complete(case: _Case) -> None:
     claims = case.claims
     scope, scopes = claims.get("scope"), claims.get("scopes")
     # `scopes` appears in third-party tokens: it may block, it never satisfies, and in no known form it fails (A13).
-    words = scope_words(scope) | scope_words(scopes)
+    # Any white space may hide a blocking word; only a space makes user:basic one.
+    words = frozenset(part for word in scope_words(scope) | scope_words(scopes) for part in word.split())
     for word, reason in BLOCKING_SCOPES.items():
         if word in words:
             raise Refused(reason)

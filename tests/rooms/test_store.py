@@ -173,8 +173,10 @@ def test_an_older_token_does_not_shorten_what_is_remembered_of_its_session(datab
 
 
 def test_a_session_id_of_another_user_proves_nothing_about_this_one(database: Database) -> None:
-    recognise(database, replace(identity(), user_id="another"), assertion(user_id="another", issued_at=NOW - DAY))
+    another = replace(identity(), user_id="another")
+    recognise(database, another, assertion(user_id="another", issued_at=NOW - DAY))
     assert [recognise(database, identity()).auth_time for _ in range(2)] == [NOW, NOW]
+    assert recognise(database, another, assertion(user_id="another")).auth_time == NOW - DAY
 
 
 def test_a_disabled_user_is_recognised_as_disabled_until_enabled(database: Database) -> None:
