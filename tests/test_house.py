@@ -106,3 +106,10 @@ def test_a_serving_worker_imports_neither_alembic_nor_pydantic_nor_the_emulator(
     loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
     assert "bridge.app" in loaded
     assert not {"alembic", "pydantic", "pydantic_settings", "bridge.emulator", "bridge.config.sources"} & set(loaded)
+
+
+def test_help_imports_no_command() -> None:
+    code = "import sys; from bridge.cli import main; main(['--help'], standalone_mode=False); print(*sys.modules)"
+    told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+    assert "sqlalchemy" not in told.split()
+    assert "flask" not in told.split()

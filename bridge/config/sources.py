@@ -98,7 +98,7 @@ def _environment(environ: Mapping[str, str], env_file: Path | None, faults: list
     # A name and its alias are one setting: whichever the environment has hides both of the file's.
     hidden = {ALIASES.get(name, name) for name, value in environ.items() if value}
     below = {name: value for name, value in from_file.items() if ALIASES.get(name, name) not in hidden}
-    merged = {**below, **environ}
+    merged = {**below, **{name: value for name, value in environ.items() if value}}
     ours = {name: value for name, value in merged.items() if name.startswith(PREFIXES) and value}
     for name in SECRETS:
         secret_file = ours.pop(f"{name}_FILE", None)

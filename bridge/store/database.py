@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, Self, TypeVar
 
 from sqlalchemy import Connection, Engine, Table, TextClause, create_engine, event, inspect, make_url, select, text
-from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, ProgrammingError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from bridge.errors import Refused, SchemaNewer, SchemaOld, Unavailable
@@ -100,6 +100,8 @@ class Database:
         try:
             with self._engine.connect().execution_options(bridge_begin=begin) as tx, tx.begin():
                 yield tx
+        except (DataError, IntegrityError, ProgrammingError):
+            raise  # ours to mend: trying again would not help
         except (DBAPIError, PoolTimeout) as error:
             # The statement and its parameters stay out of the log: they hold claims and digests.
             cause = type(getattr(error, "orig", error)).__name__

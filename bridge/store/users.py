@@ -101,9 +101,8 @@ def _current_claims(tx: Tx, row: Row[*tuple[Any, ...]], identity: Identity, now:
     if identity.told_at < row.told_at:
         return str(row.claims)
     if not identity.complete and not identity.credentials_digest:
-        return _dumped(
-            identity.claims
-        )  # it knows nothing of credentials: what others told stays, and is not handed out
+        # It knows nothing of credentials: what others told stays as it is, and does not come into these tokens.
+        return _dumped(identity.claims)
     if not identity.complete and row.credentials_digest == identity.credentials_digest:
         claims, digest = row.claims, row.credentials_digest
     else:

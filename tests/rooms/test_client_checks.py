@@ -146,6 +146,7 @@ def test_a_wrong_table_of_the_toml_is_refused(tmp_path: Path, toml: str, setting
         ("https://@id.example.com", False),
         ("https://id.example.com:port", False),
         ("https://id.example.com:", False),
+        ("https://id.example.com:443", False),
         ("https://[::1", False),
         ("https://exa mple.com", False),
         ("https://id.exa\tmple.com", False),

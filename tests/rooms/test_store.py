@@ -53,8 +53,7 @@ def assertion(environment: Environment = PRIMARY, **changes: Any) -> Assertion:
 
 def recognise(database: Database, who: Identity, by: Assertion | None = None, now: int = NOW) -> users.Known:
     with database.writing() as tx:
-        proof = by or assertion()
-        return users.recognise(tx, who, proof, primary_environment=PRIMARY.environment_id, now=now)
+        return users.recognise(tx, who, by or assertion(), primary_environment=PRIMARY.environment_id, now=now)
 
 
 def writes(database: Database, who: Identity, by: Assertion | None = None) -> int:
@@ -123,8 +122,7 @@ def test_an_incomplete_identity_leaves_a_profile_of_the_same_credentials_alone(d
     assert recognise(database, small).user.claims == {"email": "demo@example.com"}
     assert writes(database, small) == 0
     with database.reading() as tx:
-        completed = users.stored_profile(tx, small)
-    assert completed == replace(small, claims={"email": "demo@example.com"}, complete=True)
+        assert users.stored_profile(tx, small) == replace(small, claims={"email": "demo@example.com"}, complete=True)
 
 
 def test_an_incomplete_identity_replaces_a_profile_of_other_credentials(database: Database) -> None:

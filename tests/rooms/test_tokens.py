@@ -256,6 +256,7 @@ def test_a_pairwise_client_sees_one_sub_in_all_its_tokens_that_no_other_sees() -
     assert shown == {SUBJECTS.shown_to(ONE, USER_ID)}
     assert len({USER_ID, *(SUBJECTS.shown_to(client, USER_ID) for client in (ONE, OTHER, SHARED[0]))}) == 4
     assert SUBJECTS.shown_to(SHARED[0], USER_ID) == SUBJECTS.shown_to(SHARED[1], USER_ID)
+    assert SUBJECTS.shown_to(OTHER, USER_ID) != SUBJECTS.shown_to(replace(ONE, sector_identifier="other"), USER_ID)
     assert SUBJECTS.shown_to(ONE, USER_ID) != SUBJECTS.shown_to(ONE, ENVIRONMENT_ID)
     assert SUBJECTS.shown_to(Client("public"), USER_ID) == USER_ID
 
