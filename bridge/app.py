@@ -20,6 +20,9 @@ from bridge.oauth.discovery import discovery_document
 from bridge.oauth.exchange import TokenExchange
 from bridge.oauth.holders import Holders
 from bridge.oauth.introspect import Introspection
+from bridge.oauth.jwt_bearer import JwtBearer
+from bridge.oauth.refresh import Refresh
+from bridge.oauth.revoke import Revocation
 from bridge.oauth.server import TokenServer
 from bridge.oauth.throttle import Throttle
 from bridge.oauth.userinfo import Userinfo
@@ -98,6 +101,7 @@ def create_app(config: Config, clock: Clock = system_clock) -> Flask:
     issuer, prefix = config.issuer, urlsplit(config.issuer).path or None
     reasons_url = f"{issuer}/reasons"
 
+    environments = {environment.environment_id: environment for environment in config.environments}
     authentication = ClientAuthentication(parts.clients, Throttle())
     token_server = TokenServer(
         issuer=issuer,
@@ -106,26 +110,40 @@ def create_app(config: Config, clock: Clock = system_clock) -> Flask:
         authentication=authentication,
         mint=parts.mint,
         assertions=parts.assertions,
+        environments=environments,
     )
-    token_server.register_grant(TokenExchange)
-    token_server.register_grant(ClientCredentials)
+    for redemption in (TokenExchange, JwtBearer, Refresh, ClientCredentials):
+        token_server.register_grant(redemption)
     holders = Holders(
         issuer=issuer,
         keyring=parts.keyring,
         subjects=parts.subjects,
         clients=parts.clients,
         database=parts.database,
-        environments={environment.environment_id: environment for environment in config.environments},
+        environments=environments,
     )
     userinfo = Userinfo(issuer=issuer, reasons_url=reasons_url, holders=holders, selection=parts.selection)
     introspection = Introspection(
-        issuer=issuer, reasons_url=reasons_url, authentication=authentication, holders=holders
+        issuer=issuer,
+        reasons_url=reasons_url,
+        authentication=authentication,
+        holders=holders,
+        subjects=parts.subjects,
+    )
+    revocation = Revocation(
+        issuer=issuer,
+        reasons_url=reasons_url,
+        database=parts.database,
+        authentication=authentication,
+        keyring=parts.keyring,
+        subjects=parts.subjects,
     )
 
     endpoints = (
         Endpoint("token_endpoint", "/token", ["POST"], token_server.respond, cors=True),
         Endpoint("userinfo_endpoint", "/userinfo", ["GET", "POST"], userinfo.respond, cors=True),
         Endpoint("introspection_endpoint", "/introspect", ["POST"], introspection.respond),
+        Endpoint("revocation_endpoint", "/revoke", ["POST"], revocation.respond, cors=True),
     )
     metadata = {endpoint.metadata: f"{issuer}{endpoint.path}" for endpoint in endpoints}
     discovery = discovery_document(

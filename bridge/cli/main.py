@@ -16,6 +16,7 @@ COMMANDS = {
     "reasons": "What a refusal means and what mends it.",
     "client": "Registered applications.",
     "user": "People who were here.",
+    "audit": "What happened, and why something ended.",
     "db": "The database's schema.",
     "sweep": "Remove what has expired.",
     "emulator": "Run a local Dynamic to develop against.",

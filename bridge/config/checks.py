@@ -115,6 +115,7 @@ def _limits(config: Config) -> Iterator[Fault]:
     for setting, value, least, most in (
         ("BRIDGE_ASSERTION_MAX_LIFETIME", config.assertion_max_lifetime, 60, LONGEST_ASSERTION),
         ("BRIDGE_CLOCK_SKEW", config.clock_skew, 0, 60),
+        ("BRIDGE_AUDIT_RETENTION", config.audit_retention, 86400, 10 * 365 * 86400),
         ("BRIDGE_PORT", config.port, 1, 65535),
         ("BRIDGE_WORKERS", config.workers, 1, 256),
     ):

@@ -19,6 +19,7 @@ class Config:
     development: bool
     assertion_max_lifetime: int
     clock_skew: int
+    audit_retention: int
     host: str
     port: int
     workers: int

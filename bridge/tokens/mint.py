@@ -49,6 +49,8 @@ class Mint:
             "jti": secrets.token_urlsafe(16),
             "scope": " ".join(grant.scope),
         }
+        if grant.grant_id is not None:
+            claims["grant_id"] = grant.grant_id  # closed with it, wherever we are asked
         return _with_sign_in(claims, grant)
 
     def id_token_claims(self, grant: Grant, now: int, *, beside: str | None = None) -> dict[str, Any]:

@@ -19,6 +19,11 @@ class AccessToken:
     client_id: str
     scope: tuple[str, ...]
     audience: tuple[str, ...]
+    jti: str
+    issued_at: int
+    expires_at: int
+    sid: str | None
+    grant_id: str | None  # the kept grant that it ends with
     claims: Json = field(repr=False)
 
 
@@ -42,6 +47,11 @@ def read_access_token(raw: str, *, keyring: Keyring, issuer: str, now: int) -> A
         client_id=claims["client_id"],
         scope=tuple(claims["scope"].split()),
         audience=_audience(claims["aud"]),
+        jti=claims["jti"],
+        issued_at=claims["iat"],
+        expires_at=claims["exp"],
+        sid=claims.get("sid"),
+        grant_id=claims.get("grant_id"),
         claims=claims,
     )
 
