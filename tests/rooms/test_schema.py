@@ -20,7 +20,7 @@ from bridge.errors import Refused, SchemaMismatch, SchemaNewer, SchemaOld, SealB
 from bridge.model import Client, SigningAlgorithm
 from bridge.reasons import Reason
 from bridge.store import Database, Tx, clients, keys
-from bridge.store.database import BUSY_TIMEOUT
+from bridge.store.engines import BUSY_TIMEOUT
 from bridge.store.seal import Sealer, new_secret_key
 from bridge.store.tables import REVISION, metadata
 
