@@ -13,7 +13,7 @@ from typing import Any
 
 import psycopg
 import pytest
-from postgres import running_postgres
+from postgres import PostgresServer, running_postgres
 from psycopg import sql
 from sqlalchemy import create_engine, make_url, text
 
@@ -63,6 +63,13 @@ def postgresql() -> Iterator[Databases]:
         made = Databases(server if isinstance(server, str) else server.url())
         yield made
         made.close()
+
+
+@pytest.fixture(scope="module")
+def own_postgresql() -> Iterator[PostgresServer]:
+    """A server of the module's own, which its tests may stop and start."""
+    with running_postgres() as server:
+        yield server
 
 
 @pytest.fixture
@@ -134,7 +141,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 def _needs_postgresql(item: pytest.Item) -> bool:
     parameters = getattr(getattr(item, "callspec", None), "params", {})
-    return parameters.get("backend") == "postgresql" or "postgresql" in getattr(item, "fixturenames", ())
+    fixtures = getattr(item, "fixturenames", ())
+    return parameters.get("backend") == "postgresql" or not {"postgresql", "own_postgresql"}.isdisjoint(fixtures)
 
 
 def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:
