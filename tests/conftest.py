@@ -1,4 +1,4 @@
-"""A whole bridge per test: real configuration, real migrations, SQLite in a file, the emulator as Dynamic."""
+"""A whole bridge per test: real configuration, real migrations and database, the emulator as Dynamic."""
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -21,7 +21,7 @@ from bridge.model import REFRESH_TOKEN, TOKEN_EXCHANGE, Client
 from bridge.store import Database, clients
 from bridge.store.seal import new_secret_key
 
-pytest_plugins = ["bridge.emulator.fixture"]
+pytest_plugins = ["bridge.emulator.fixture", "databases"]
 
 ISSUER = "http://localhost:8080"
 APP_ORIGIN = "https://app.example.com"
@@ -134,7 +134,7 @@ def clock() -> HeldClock:
 
 @pytest.fixture
 def make_bridge(
-    dynamic: RunningEmulator, clock: HeldClock, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    dynamic: RunningEmulator, clock: HeldClock, database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[Callable[..., Bridge]]:
     """Builds bridges; settings by their environment-variable names, `toml` as bridge.toml's text."""
     monkeypatch.chdir(tmp_path)
@@ -145,6 +145,7 @@ def make_bridge(
         environ = {
             "BRIDGE_DEVELOPMENT": "true",
             "BRIDGE_ISSUER": ISSUER,
+            "BRIDGE_DATABASE_URL": database_url,
             "BRIDGE_SECRET_KEYS": new_secret_key(),
             "DYNAMIC_ENVIRONMENT_ID": dynamic.emulator.environment_id,
             "DYNAMIC_API_BASE_URL": dynamic.base_url,

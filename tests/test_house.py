@@ -34,6 +34,7 @@ DOORS = {
     "requests": ("fetch",),
     "urllib3": ("fetch",),
     "sqlalchemy": ("store",),
+    "psycopg": ("store",),
     "alembic": ("cli.schema",),
     "cryptography": ("jose", "tokens.pairwise", "store.seal"),
     "pydantic": ("config.sources",),

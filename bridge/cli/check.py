@@ -15,7 +15,7 @@ from bridge.errors import SchemaOld
 from bridge.fetch import Fetcher
 from bridge.model import Client
 from bridge.store import Database, clients, keys
-from bridge.store.database import sqlite_path
+from bridge.store.engines import sqlite_path
 from bridge.store.seal import Sealer
 
 

@@ -97,7 +97,7 @@ def show(config: Config, client_id: str, as_json: bool) -> None:
     """The settings of CLIENT_ID; its secrets are not kept and cannot be shown."""
     declared = {c.client_id: c for c in config.clients}
     with _writing(config) as tx:
-        found = declared.get(client_id) or _found(tx, client_id)
+        found = declared.get(client_id) or _known(clients.find(tx, client_id), client_id)
     document = _shown(found, "bridge.toml" if client_id in declared else "database")
     if as_json:
         click.echo(json.dumps(document, indent=2))
@@ -139,7 +139,7 @@ def rotate_secret(config: Config, client_id: str, overlap: int) -> None:
     """A new secret for CLIENT_ID, printed once; the one before stays good for a while."""
     _refuse_configured(config, client_id)
     with _writing(config) as tx:
-        if _found(tx, client_id).public:
+        if _known(clients.find(tx, client_id), client_id).public:
             fail("A public client has no secret.")
         now = system_clock()
         _record(tx, Event.CLIENT_SECRET_ADDED, client_id, now)
@@ -156,7 +156,7 @@ def new_secret() -> None:
 def _change(config: Config, client_id: str, changes: dict[str, Any]) -> None:
     _refuse_configured(config, client_id)
     with _writing(config) as tx:
-        changed = replace(_found(tx, client_id), **changes)
+        changed = replace(_known(clients.find_to_change(tx, client_id), client_id), **changes)
         _refuse_faults(config, changed)
         now = system_clock()
         clients.change(tx, changed, now)
@@ -184,8 +184,7 @@ def _writing(config: Config) -> Iterator[Tx]:
             yield tx
 
 
-def _found(tx: Tx, client_id: str) -> Client:
-    found = clients.find(tx, client_id)
+def _known(found: Client | None, client_id: str) -> Client:
     if found is None:
         raise click.ClickException(f"There is no client {client_id!r}.")
     return found

@@ -10,13 +10,13 @@ from bridge.store import Database
 
 
 def upgrade(database: Database) -> None:
-    """Bring the schema to this program's version, in one transaction that holds off every other writer.
+    """Bring the schema to this program's version, in one transaction that every other instance waits for.
 
     Raises SchemaNewer and Unavailable.
     """
     settings = AlembicConfig()
     settings.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
-    with database.writing() as tx:
+    with database.migrating() as tx:
         settings.attributes["connection"] = tx
         try:
             command.upgrade(settings, "head")

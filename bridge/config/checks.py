@@ -11,7 +11,7 @@ from bridge.config.settings import Config, Fault
 from bridge.config.urls import is_loopback, origin_problem, url_problem
 from bridge.model import Environment
 from bridge.oauth.rules import is_scope_word
-from bridge.store.database import MEMORY, is_database_url, sqlite_path
+from bridge.store.engines import MEMORY, is_database_url, sqlite_path
 from bridge.store.seal import is_secret_key
 from bridge.tokens.claims import PROTOCOL_CLAIMS, PROVEN_CLAIMS
 

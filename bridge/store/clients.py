@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, fields
 from typing import Any
 
-from sqlalchemy import bindparam, delete, insert, or_, select, update
+from sqlalchemy import Select, bindparam, delete, insert, or_, select, update
 
 from bridge.model import Client, Secret
 from bridge.store.database import Database, Tx, insert_if_absent
@@ -67,11 +67,12 @@ class Clients:
 
 def find(tx: Tx, client_id: str) -> Client | None:
     """The database's client with that id."""
-    row = tx.execute(_FIND, {"id": client_id}).first()
-    if row is None:
-        return None
-    kept = tx.execute(_SECRETS.where(client_credentials.c.client_id == client_id))
-    return _client(row.client_id, row.settings, [Secret(r.value, r.not_after) for r in kept])
+    return _found(tx, client_id, _FIND)
+
+
+def find_to_change(tx: Tx, client_id: str) -> Client | None:
+    """The same; until the transaction ends nobody else changes it, so that no change undoes another."""
+    return _found(tx, client_id, _FIND.with_for_update())
 
 
 def every(tx: Tx) -> list[Client]:
@@ -104,6 +105,7 @@ def add_secret(tx: Tx, client_id: str, now: int, *, overlap: int) -> str:
 
     The newest secret so far stays good for `overlap` seconds, older ones end now: two are live at most.
     """
+    tx.execute(_FIND.with_for_update(), {"id": client_id})  # two at once would not see each other's
     mine = (client_credentials.c.client_id == client_id) & (client_credentials.c.kind == SECRET_KIND)
     newest = tx.execute(select(client_credentials.c.id).where(mine).order_by(client_credentials.c.id.desc())).scalar()
     tx.execute(delete(client_credentials).where(mine, client_credentials.c.id != (newest or 0)))
@@ -128,6 +130,14 @@ def new_secret() -> str:
 def secret_digest(secret: str) -> str:
     """What is kept of a client secret: SHA-256 in hex. It is random, so nothing slower is needed."""
     return hashlib.sha256(secret.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def _found(tx: Tx, client_id: str, statement: Select[Any]) -> Client | None:
+    row = tx.execute(statement, {"id": client_id}).first()
+    if row is None:
+        return None
+    kept = tx.execute(_SECRETS.where(client_credentials.c.client_id == client_id))
+    return _client(row.client_id, row.settings, [Secret(r.value, r.not_after) for r in kept])
 
 
 def _settings(client: Client) -> str:

@@ -1,15 +1,23 @@
 """Sessions at Dynamic, as far as assertions tell of them: when somebody signed in."""
 
-from sqlalchemy import and_, update
+from sqlalchemy import text
 
 from bridge.model import Assertion
-from bridge.store.database import Tx, insert_if_absent
-from bridge.store.tables import upstream_sessions
+from bridge.store.database import Tx
 
 _KEPT_AFTER_EXPIRY = 60  # seconds; clocks differ
 
-_ADD_SESSION = insert_if_absent(
-    upstream_sessions, "environment_id", "session_key", "user_id", "auth_time", "expires_at"
+# One statement, so that of any number at once the earliest beginning and the latest end remain.
+_REMEMBER = text(
+    """
+    INSERT INTO upstream_sessions AS kept (environment_id, session_key, user_id, auth_time, expires_at)
+    VALUES (:environment_id, :session_key, :user_id, :auth_time, :expires_at)
+    ON CONFLICT (environment_id, session_key) DO UPDATE SET
+        auth_time = CASE WHEN excluded.auth_time < kept.auth_time THEN excluded.auth_time ELSE kept.auth_time END,
+        expires_at = CASE WHEN excluded.expires_at > kept.expires_at THEN excluded.expires_at ELSE kept.expires_at END
+    WHERE kept.user_id = excluded.user_id
+    RETURNING auth_time
+    """
 )
 
 
@@ -26,15 +34,17 @@ def session_end(assertion: Assertion) -> int:
     return max(assertion.expires_at, assertion.refresh_expires_at or 0) + _KEPT_AFTER_EXPIRY
 
 
-def remember(tx: Tx, assertion: Assertion, auth_time: int, expires_at: int) -> None:
-    """Keep when the session began and until when that matters. What another user has under its key stays theirs."""
-    key = {"environment_id": assertion.environment.environment_id, "session_key": assertion.session_key}
-    values = {"auth_time": auth_time, "expires_at": expires_at}
-    mine = and_(
-        upstream_sessions.c.environment_id == key["environment_id"],
-        upstream_sessions.c.session_key == key["session_key"],
-        upstream_sessions.c.user_id == assertion.user_id,
-    )
-    if tx.execute(update(upstream_sessions).where(mine).values(**values)).rowcount:
-        return
-    tx.execute(_ADD_SESSION, {**key, "user_id": assertion.user_id, **values})
+def remember(tx: Tx, assertion: Assertion, auth_time: int, expires_at: int) -> int:
+    """Keep when the session began and until when that matters; the earliest beginning that anybody told.
+
+    What another user has under its key stays theirs, and proves nothing here.
+    """
+    row = {
+        "environment_id": assertion.environment.environment_id,
+        "session_key": assertion.session_key,
+        "user_id": assertion.user_id,
+        "auth_time": auth_time,
+        "expires_at": expires_at,
+    }
+    kept = tx.execute(_REMEMBER, row).scalar()
+    return auth_time if kept is None else int(kept)

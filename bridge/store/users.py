@@ -67,7 +67,13 @@ _ADD = insert_if_absent(
 _BY_SUB = select(*USER_COLUMNS).where(users.c.sub == bindparam("wanted_sub"))
 _UPDATE = (
     update(users)
-    .where(users.c.environment_id == bindparam("environment"), users.c.user_id == bindparam("user"))
+    .where(
+        users.c.environment_id == bindparam("environment"),
+        users.c.user_id == bindparam("user"),
+        users.c.claims == bindparam("seen_claims"),
+        users.c.credentials_digest == bindparam("seen_digest"),
+        users.c.told_at == bindparam("seen_told_at"),
+    )
     .values(
         claims=bindparam("new_claims"),
         credentials_digest=bindparam("new_digest"),
@@ -98,12 +104,13 @@ def recognise(tx: Tx, identity: Identity, assertion: Assertion, *, primary_envir
         if row is None:
             # The sub stands for somebody of another environment, which was primary once. It is never given twice.
             raise Refused(Reason.SUBJECT_INVALID, "sub belongs to another user")
-    claims = _current_claims(tx, row, identity, now)
+    while (claims := _current_claims(tx, row, identity, now)) is None:
+        row = tx.execute(_FIND, key).one()
     auth_time, expires_at = sign_in_time(assertion), session_end(assertion)
-    if row.auth_time is not None:
-        auth_time, expires_at = min(auth_time, row.auth_time), max(expires_at, row.expires_at)
-    if (auth_time, expires_at) != (row.auth_time, row.expires_at):
-        remember(tx, assertion, auth_time, expires_at)
+    if row.auth_time is None or auth_time < row.auth_time or expires_at > row.expires_at:
+        auth_time = remember(tx, assertion, auth_time, expires_at)
+    else:
+        auth_time = row.auth_time
     user = User(
         row.sub,
         identity.environment_id,
@@ -115,8 +122,11 @@ def recognise(tx: Tx, identity: Identity, assertion: Assertion, *, primary_envir
     return Known(user, auth_time)
 
 
-def _current_claims(tx: Tx, row: Row[*tuple[Any, ...]], identity: Identity, now: int) -> str:
-    """The claims that hold now, as stored. A later saying of the same is later all the same, and is kept as such."""
+def _current_claims(tx: Tx, row: Row[*tuple[Any, ...]], identity: Identity, now: int) -> str | None:
+    """The claims that hold now, as stored; None if another transaction told something since the row was read.
+
+    A later saying of the same is later all the same, and is kept as such.
+    """
     if identity.told_at < row.told_at:
         return str(row.claims)
     if not identity.complete and not identity.credentials_digest:
@@ -130,12 +140,16 @@ def _current_claims(tx: Tx, row: Row[*tuple[Any, ...]], identity: Identity, now:
         values = {
             "environment": identity.environment_id,
             "user": identity.user_id,
+            "seen_claims": row.claims,
+            "seen_digest": row.credentials_digest,
+            "seen_told_at": row.told_at,
             "new_claims": claims,
             "new_digest": digest,
             "new_told_at": identity.told_at,
             "now": now,
         }
-        tx.execute(_UPDATE, values)
+        if not tx.execute(_UPDATE, values).rowcount:
+            return None
     return str(claims)
 
 

@@ -1,10 +1,12 @@
 """What we depend on is away: 503 with Retry-After, nobody is refused, nothing is lost."""
 
 import sqlite3
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from conftest import Bridge
+from postgres import PostgresServer
 
 
 @pytest.mark.parametrize("fault", ["down", "error", "garbage", "empty", "redirecting", "huge", "gzip_bomb"])
@@ -81,3 +83,24 @@ def test_a_database_that_is_gone_is_503_and_not_ready(bridge: Bridge) -> None:
     assert (ready.status_code, ready.json["parts"]) == (503, {"database": "does not answer"})
     assert bridge.http.get("/healthz").status_code == 200
     Path("bridge.db").rmdir()
+
+
+def test_a_postgresql_that_is_stopped_is_503_and_serves_again_when_it_is_back(
+    make_bridge: Callable[..., Bridge], own_postgresql: PostgresServer
+) -> None:
+    bridge = make_bridge(BRIDGE_DATABASE_URL=own_postgresql.url())
+    bridge.add_client(assertion_once=True)
+    user = bridge.user()
+    taken, assertion = bridge.assertion(user), bridge.assertion(user)
+    assert bridge.exchange(taken).status_code == 200
+    own_postgresql.stop()
+    for _ in range(2):
+        answer = bridge.exchange(assertion)
+        assert (answer.status_code, answer.json["error"]) == (503, "temporarily_unavailable")
+        assert answer.json["error_uri"].endswith("database_unavailable")
+    ready = bridge.http.get("/readyz")
+    assert (ready.status_code, ready.json["parts"]) == (503, {"database": "does not answer"})
+    own_postgresql.start()
+    assert bridge.exchange(assertion).status_code == 200
+    assert bridge.http.get("/readyz").status_code == 200
+    assert bridge.exchange(taken).json["error_uri"].endswith("assertion_replayed")

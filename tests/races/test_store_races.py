@@ -1,17 +1,16 @@
-"""What must happen once happens once: threads of one process, and two processes, on one database file."""
+"""What must happen once happens once: threads of one process, and two processes, on one database."""
 
-import sqlite3
 from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from functools import partial
 from multiprocessing import get_context
 from multiprocessing.synchronize import Barrier as ProcessBarrier
-from pathlib import Path
 from threading import Barrier
 from typing import Any, get_args
 
 import pytest
+from databases import rows
 
 from bridge.cli.schema import upgrade
 from bridge.model import Assertion, Client, Environment, Identity, SigningAlgorithm
@@ -26,6 +25,8 @@ IDENTITY = Identity(
 )
 ASSERTION = Assertion(ENVIRONMENT, USER_ID, "sid", None, NOW, NOW + 7200, None, "large", b"1" * 32, {})
 PROCESSES = 2
+
+pytestmark = pytest.mark.both_databases
 
 Work = Callable[[Database], Any]
 Race = Callable[[str, Work, int], list[Any]]
@@ -121,54 +122,41 @@ def race(request: pytest.FixtureRequest, processes: Processes) -> Race:
 
 
 @pytest.fixture
-def path(tmp_path: Path) -> Path:
-    return tmp_path / "bridge.db"
+def url(database_url: str) -> str:
+    with Database(database_url) as made:
+        upgrade(made)
+    return database_url
 
 
-@pytest.fixture
-def url(path: Path) -> str:
-    made = Database(f"sqlite:///{path}")
-    upgrade(made)
-    made.close()
-    return f"sqlite:///{path}"
-
-
-def rows(path: Path, statement: str) -> list[Any]:
-    connection = sqlite3.connect(path)
-    found = connection.execute(statement).fetchall()
-    connection.close()
-    return found
-
-
-def test_of_fifty_takers_of_one_assertion_one_has_it(race: Race, url: str, path: Path) -> None:
+def test_of_fifty_takers_of_one_assertion_one_has_it(race: Race, url: str) -> None:
     assert Counter(race(url, written(take), 50)) == {True: 1, False: 49}
-    assert rows(path, "SELECT count(*) FROM seen_assertions") == [(1,)]
+    assert rows(url, "SELECT count(*) FROM seen_assertions") == [(1,)]
 
 
-def test_a_new_user_who_comes_twenty_times_at_once_is_one_user(race: Race, url: str, path: Path) -> None:
+def test_a_new_user_who_comes_twenty_times_at_once_is_one_user(race: Race, url: str) -> None:
     assert race(url, written(recognise), 20) == [USER_ID] * 20
-    assert rows(path, "SELECT sub FROM users") == [(USER_ID,)]
-    assert rows(path, "SELECT user_id, auth_time FROM upstream_sessions") == [(USER_ID, NOW)]
+    assert rows(url, "SELECT sub FROM users") == [(USER_ID,)]
+    assert rows(url, "SELECT user_id, auth_time FROM upstream_sessions") == [(USER_ID, NOW)]
 
 
-def test_of_twenty_clients_with_one_id_one_is_registered(race: Race, url: str, path: Path) -> None:
+def test_of_twenty_clients_with_one_id_one_is_registered(race: Race, url: str) -> None:
     assert Counter(race(url, written(add_client), 20)) == {True: 1, False: 19}
 
 
-def test_instances_that_start_together_sign_with_the_same_keys(race: Race, url: str, path: Path) -> None:
+def test_instances_that_start_together_sign_with_the_same_keys(race: Race, url: str) -> None:
     found = race(url, written(make_keys, new_secret_key()), 4)
     assert len(found[0]) == len(get_args(SigningAlgorithm))
     assert found == [found[0]] * 4
-    assert rows(path, "SELECT count(*), count(DISTINCT alg) FROM signing_keys") == [(3, 3)]
+    assert rows(url, "SELECT count(*), count(DISTINCT alg) FROM signing_keys") == [(3, 3)]
 
 
 def test_instances_that_start_together_have_one_pairwise_key(race: Race, url: str) -> None:
     assert len(set(race(url, written(make_secret, new_secret_key()), 10))) == 1
 
 
-def test_two_processes_may_upgrade_an_empty_database_together(processes: Processes, path: Path) -> None:
-    assert processes(f"sqlite:///{path}", upgrade, 2) == [None, None]
-    assert rows(path, "SELECT count(*) FROM alembic_version") == [(1,)]
+def test_two_processes_may_upgrade_an_empty_database_together(processes: Processes, empty_database_url: str) -> None:
+    assert processes(empty_database_url, upgrade, 2) == [None, None]
+    assert rows(empty_database_url, "SELECT count(*) FROM alembic_version") == [(1,)]
 
 
 def test_fifty_writers_and_fifty_readers_wait_for_each_other_without_an_error(url: str) -> None:

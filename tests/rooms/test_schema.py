@@ -11,8 +11,9 @@ from alembic.autogenerate import compare_metadata
 from alembic.config import Config as AlembicConfig
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import create_engine, text
-from sqlalchemy.exc import IntegrityError
+from databases import rows
+from sqlalchemy import text
+from sqlalchemy.exc import IntegrityError, ProgrammingError
 
 from bridge.assets import MIGRATIONS
 from bridge.cli.schema import upgrade
@@ -20,42 +21,48 @@ from bridge.errors import Refused, SchemaMismatch, SchemaNewer, SchemaOld, SealB
 from bridge.model import Client, SigningAlgorithm
 from bridge.reasons import Reason
 from bridge.store import Database, Tx, clients, keys
-from bridge.store.database import BUSY_TIMEOUT
+from bridge.store.engines import BUSY_TIMEOUT
 from bridge.store.seal import Sealer, new_secret_key
 from bridge.store.tables import REVISION, metadata
 
 NOW = 1_795_400_000
 
 
-@pytest.fixture
-def path(tmp_path: Path) -> Path:
-    return tmp_path / "bridge.db"
+both_databases = pytest.mark.both_databases
+
+SQLITE_SCHEMA = "SELECT name, sql FROM sqlite_master WHERE sql IS NOT NULL AND name <> 'alembic_version'"
+POSTGRESQL_SCHEMA = """
+    SELECT concat(table_name, '.', column_name), concat_ws(' ', data_type, character_maximum_length, column_default,
+                                                           is_nullable)
+    FROM information_schema.columns WHERE table_schema = 'public' AND table_name <> 'alembic_version'
+    UNION SELECT indexname, indexdef FROM pg_indexes WHERE schemaname = 'public' AND tablename <> 'alembic_version'
+    UNION SELECT conname, pg_get_constraintdef(oid) FROM pg_constraint
+          WHERE connamespace = 'public'::regnamespace AND conname NOT LIKE 'alembic_version%'
+"""
 
 
 @pytest.fixture
-def empty(path: Path) -> Iterator[Database]:
-    made = Database(f"sqlite:///{path}")
-    yield made
-    made.close()
+def empty(empty_database_url: str) -> Iterator[Database]:
+    with Database(empty_database_url) as made:
+        yield made
 
 
 @pytest.fixture
-def database(empty: Database) -> Database:
-    upgrade(empty)
-    return empty
+def database(database_url: str) -> Iterator[Database]:
+    with Database(database_url) as made:
+        upgrade(made)
+        yield made
 
 
-def rows(path: Path, statement: str, *values: Any) -> list[Any]:
-    """What a statement finds or does, on a connection of its own."""
-    with sqlite3.connect(path) as connection:
-        found = connection.execute(statement, values).fetchall()
-    connection.close()
-    return found
+@pytest.fixture
+def path(database_url: str) -> Path:
+    """SQLite's file."""
+    return Path(database_url.removeprefix("sqlite:///"))
 
 
-def schema(path: Path) -> set[tuple[str, ...]]:
-    """Every table and index as SQLite keeps it: the clauses of its definition, whatever their order and spacing."""
-    found = rows(path, "SELECT name, sql FROM sqlite_master WHERE sql IS NOT NULL AND name <> 'alembic_version'")
+def schema(url: str) -> set[tuple[str, ...]]:
+    """Every table and index as the database keeps it: the clauses of its definition, in any order and spacing."""
+    found = rows(url, SQLITE_SCHEMA if url.startswith("sqlite") else POSTGRESQL_SCHEMA)
     return {(name, *sorted(" ".join(line.split()).rstrip(",") for line in sql.splitlines())) for name, sql in found}
 
 
@@ -63,71 +70,90 @@ def remember(tx: Tx, name: str) -> None:
     tx.execute(text("INSERT INTO secrets VALUES (:name, 'sealed', 1)"), {"name": name})
 
 
-def remembered(path: Path) -> list[str]:
-    return [name for (name,) in rows(path, "SELECT name FROM secrets ORDER BY name")]
+def remembered(url: str) -> list[str]:
+    return [name for (name,) in rows(url, "SELECT name FROM secrets ORDER BY name")]
 
 
+@both_databases
 def test_migrations_lead_from_nothing_to_the_tables_of_the_code(database: Database) -> None:
     with database.reading() as tx:
         assert compare_metadata(MigrationContext.configure(tx), metadata) == []
 
 
-def test_migrations_and_tables_agree_to_the_letter(database: Database, path: Path, tmp_path: Path) -> None:
-    engine = create_engine(f"sqlite:///{tmp_path / 'tables.db'}")
-    metadata.create_all(engine)
-    engine.dispose()
-    assert schema(path) == schema(tmp_path / "tables.db")
+@both_databases
+def test_migrations_and_tables_agree_to_the_letter(
+    database: Database, database_url: str, empty: Database, empty_database_url: str
+) -> None:
+    with empty.writing() as tx:
+        metadata.create_all(tx)
+    assert schema(database_url) == schema(empty_database_url)
+    assert len(schema(database_url)) > len(metadata.tables)
 
 
-def test_the_code_was_written_for_the_newest_migration(database: Database, path: Path) -> None:
+@both_databases
+def test_the_code_was_written_for_the_newest_migration(database: Database, database_url: str) -> None:
     settings = AlembicConfig()
     settings.set_main_option("script_location", str(MIGRATIONS))
     assert ScriptDirectory.from_config(settings).get_heads() == [REVISION]
-    assert rows(path, "SELECT version_num FROM alembic_version") == [(REVISION,)]
+    assert rows(database_url, "SELECT version_num FROM alembic_version") == [(REVISION,)]
 
 
-def test_a_second_upgrade_changes_nothing(database: Database, path: Path) -> None:
+@both_databases
+def test_a_second_upgrade_changes_nothing(database: Database, database_url: str) -> None:
     with database.writing() as tx:
         remember(tx, "kept")
+    before = schema(database_url)
+    upgrade(database)
+    assert schema(database_url) == before
+    database.check_schema()
+    assert remembered(database_url) == ["kept"]
+
+
+def test_a_second_upgrade_writes_nothing(database: Database, path: Path) -> None:
     watcher = sqlite3.connect(path)
     before = watcher.execute("PRAGMA data_version").fetchall()
     upgrade(database)
     assert watcher.execute("PRAGMA data_version").fetchall() == before
     watcher.close()
-    database.check_schema()
-    assert remembered(path) == ["kept"]
 
 
-def test_a_migration_that_fails_leaves_nothing_behind(empty: Database, path: Path) -> None:
-    rows(path, "CREATE TABLE secrets (mine TEXT)")  # the last table that the first migration makes
-    with pytest.raises(Unavailable):
+@both_databases
+def test_a_migration_that_fails_leaves_nothing_behind(empty: Database, empty_database_url: str) -> None:
+    rows(empty_database_url, "CREATE TABLE secrets (mine TEXT)")  # the last table that the first migration makes
+    before = schema(empty_database_url)
+    with pytest.raises((Unavailable, ProgrammingError)):
         upgrade(empty)
-    assert rows(path, "SELECT name FROM sqlite_master") == [("secrets",)]
+    assert schema(empty_database_url) == before
+    with pytest.raises(SchemaOld):
+        empty.check_schema()
 
 
 @pytest.mark.parametrize(
     ("version", "mismatch"),
     [(None, SchemaOld), ("", SchemaOld), ("0000", SchemaOld), ("9999", SchemaNewer)],
 )
+@both_databases
 def test_another_schema_is_refused(
-    empty: Database, path: Path, version: str | None, mismatch: type[SchemaMismatch]
+    empty: Database, empty_database_url: str, version: str | None, mismatch: type[SchemaMismatch]
 ) -> None:
     if version is not None:
         upgrade(empty)
         empty.check_schema()
-        rows(path, "DELETE FROM alembic_version")
-        rows(path, "INSERT INTO alembic_version SELECT ? WHERE ? <> ''", version, version)
+        rows(empty_database_url, "DELETE FROM alembic_version")
+        if version:
+            rows(empty_database_url, "INSERT INTO alembic_version VALUES (:version)", version=version)
     with pytest.raises(mismatch):
         empty.check_schema()
 
 
-def test_a_schema_from_the_future_is_left_alone(database: Database, path: Path) -> None:
-    rows(path, "UPDATE alembic_version SET version_num = '9999'")
-    before = schema(path)
+@both_databases
+def test_a_schema_from_the_future_is_left_alone(database: Database, database_url: str) -> None:
+    rows(database_url, "UPDATE alembic_version SET version_num = '9999'")
+    before = schema(database_url)
     with pytest.raises(SchemaNewer):
         upgrade(database)
-    assert schema(path) == before
-    assert rows(path, "SELECT version_num FROM alembic_version") == [("9999",)]
+    assert schema(database_url) == before
+    assert rows(database_url, "SELECT version_num FROM alembic_version") == [("9999",)]
 
 
 @pytest.mark.parametrize(
@@ -139,6 +165,7 @@ def test_every_connection_is_prepared(database: Database, pragma: str, value: An
         assert [tx.exec_driver_sql(f"PRAGMA {pragma}").scalar() for tx in (first, second)] == [value, value]
 
 
+@both_databases
 def test_a_reader_sees_one_state_while_others_write(database: Database) -> None:
     count = text("SELECT count(*) FROM secrets")
     with database.reading() as tx:
@@ -150,17 +177,19 @@ def test_a_reader_sees_one_state_while_others_write(database: Database) -> None:
         assert tx.execute(count).scalar() == 1
 
 
-def test_a_bug_rolls_back(database: Database, path: Path) -> None:
+@both_databases
+def test_a_bug_rolls_back(database: Database, database_url: str) -> None:
     def verb(tx: Tx) -> None:
         remember(tx, "bug")
         raise ZeroDivisionError
 
     with pytest.raises(ZeroDivisionError), database.writing() as tx:
         verb(tx)
-    assert remembered(path) == []
+    assert remembered(database_url) == []
 
 
-def test_a_refusal_commits_and_a_bug_does_not(database: Database, path: Path) -> None:
+@both_databases
+def test_a_refusal_commits_and_a_bug_does_not(database: Database, database_url: str) -> None:
     def verb(tx: Tx, ending: Exception) -> None:
         remember(tx, type(ending).__name__)
         raise ending
@@ -169,16 +198,17 @@ def test_a_refusal_commits_and_a_bug_does_not(database: Database, path: Path) ->
         with pytest.raises(type(ending)) as raised:
             database.decide(lambda tx, ending=ending: verb(tx, ending))
         assert raised.value is ending
-    assert remembered(path) == ["Refused"]
+    assert remembered(database_url) == ["Refused"]
 
 
-def test_a_decision_is_committed_before_it_is_told(database: Database, path: Path) -> None:
+@both_databases
+def test_a_decision_is_committed_before_it_is_told(database: Database, database_url: str) -> None:
     def verb(tx: Tx) -> str:
         remember(tx, "decided")
         return "answer"
 
     assert database.decide(verb) == "answer"
-    assert remembered(path) == ["decided"]
+    assert remembered(database_url) == ["decided"]
 
 
 def test_a_locked_database_is_unavailable_and_its_statements_stay_out_of_the_text(
@@ -197,7 +227,7 @@ def test_a_locked_database_is_unavailable_and_its_statements_stay_out_of_the_tex
     holder.close()
     with database.writing() as tx:
         remember(tx, "afterwards")
-    assert remembered(path) == ["afterwards"]
+    assert remembered(f"sqlite:///{path}") == ["afterwards"]
 
 
 def test_a_database_that_is_not_there_or_is_none_is_unavailable(tmp_path: Path) -> None:
@@ -210,7 +240,8 @@ def test_a_database_that_is_not_there_or_is_none_is_unavailable(tmp_path: Path) 
         database.close()
 
 
-def test_one_key_for_each_algorithm_is_made_once(database: Database, path: Path) -> None:
+@both_databases
+def test_one_key_for_each_algorithm_is_made_once(database: Database, database_url: str) -> None:
     sealer = Sealer([new_secret_key()])
     for at in (0, 1):
         with database.writing() as tx:
@@ -218,17 +249,18 @@ def test_one_key_for_each_algorithm_is_made_once(database: Database, path: Path)
     with database.reading() as tx:
         loaded = keys.load_active(tx, sealer)
     assert sorted(key.alg for key in loaded) == sorted(get_args(SigningAlgorithm))
-    assert rows(path, "SELECT count(*), min(created_at), max(created_at) FROM signing_keys") == [(3, NOW, NOW)]
-    assert {key.kid for key in loaded} == {kid for (kid,) in rows(path, "SELECT kid FROM signing_keys")}
+    assert rows(database_url, "SELECT count(*), min(created_at), max(created_at) FROM signing_keys") == [(3, NOW, NOW)]
+    assert {key.kid for key in loaded} == {kid for (kid,) in rows(database_url, "SELECT kid FROM signing_keys")}
 
 
+@both_databases
 def test_an_algorithm_has_one_active_key_and_any_number_of_others(database: Database) -> None:
     sql = "INSERT INTO signing_keys VALUES ('{}', 'RS256', '{}', 'sealed', 1)"
     with database.writing() as tx:
         for kid, state in enumerate(("active", "pending", "pending", "retired", "retired")):
             tx.exec_driver_sql(sql.format(kid, state))
         for state in ("active", "broken"):
-            with pytest.raises(IntegrityError):
+            with pytest.raises(IntegrityError), tx.begin_nested():
                 tx.exec_driver_sql(sql.format("more", state))
 
 
@@ -247,6 +279,7 @@ def test_no_secret_is_readable_in_the_files_of_the_database(database: Database, 
         assert hidden not in content
 
 
+@both_databases
 def test_a_secret_is_made_once_and_opens_under_any_of_the_configured_keys(database: Database) -> None:
     old, new = new_secret_key(), new_secret_key()
     made = [b"first", b"second"]
@@ -259,6 +292,7 @@ def test_a_secret_is_made_once_and_opens_under_any_of_the_configured_keys(databa
         Sealer([old]).open(Sealer([new, old]).seal(b"the first key seals"))
 
 
+@both_databases
 def test_wrong_secret_keys_are_told_and_leave_what_was_sealed(database: Database) -> None:
     right, wrong = Sealer([new_secret_key()]), Sealer([new_secret_key()])
     with database.writing() as tx:

@@ -1,0 +1,94 @@
+"""From a database's URL to an engine whose transactions begin as they should; SQLite's part of that is here too."""
+
+import os
+from enum import Enum, auto
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
+from sqlalchemy.exc import ArgumentError
+
+MEMORY = ":memory:"
+BUSY_TIMEOUT = 4000  # milliseconds that a writer waits for another
+
+_SQLITE = frozenset({"sqlite", "sqlite+pysqlite"})
+_POSTGRESQL = "postgresql+psycopg"
+
+
+class Access(Enum):
+    """What a transaction is for."""
+
+    READ = auto()
+    WRITE = auto()
+    MIGRATE = auto()
+
+
+def engine_for(url: str) -> Engine:
+    """The engine of a database. It connects when first used; its transactions need an execution option `access`."""
+    parsed = _parsed(url)
+    if parsed.drivername != _POSTGRESQL:
+        return _sqlite(parsed)
+    # Loaded only by whom it serves: its driver takes a tenth of a second, and is not there on every platform.
+    from bridge.store import postgresql  # noqa: PLC0415
+
+    return postgresql.engine(parsed)
+
+
+def sqlite_path(url: str) -> str | None:
+    """The file of an SQLite URL, MEMORY if it has none; None for another database."""
+    parsed = _parsed(url)
+    return (parsed.database or MEMORY) if parsed.drivername in _SQLITE else None
+
+
+def is_database_url(url: str) -> bool:
+    """Whether it is the URL of a database that this program can use here."""
+    try:
+        parsed = _parsed(url)
+        if parsed.drivername == _POSTGRESQL:
+            from bridge.store import postgresql  # noqa: PLC0415
+
+            return postgresql.understands(parsed)
+    except (ArgumentError, ImportError, ValueError):
+        return False
+    # sqlite://name lacks a slash; file: URIs may mean memory, or more than one file.
+    return parsed.drivername in _SQLITE and not (parsed.host or str(parsed.database).startswith("file:"))
+
+
+def _parsed(url: str) -> URL:
+    parsed = make_url(url)
+    return parsed.set(drivername=_POSTGRESQL) if parsed.drivername in ("postgres", "postgresql") else parsed
+
+
+def _sqlite(url: URL) -> Engine:
+    pool: dict[str, Any] = {}
+    if url.database and url.database != MEMORY:
+        _make_private(Path(url.database))
+        pool = {"pool_size": 4, "max_overflow": 60, "pool_timeout": 4}
+    engine = create_engine(url, hide_parameters=True, **pool)
+    event.listen(engine, "connect", _prepare_sqlite)
+    event.listen(engine, "begin", _begin_sqlite)
+    return engine
+
+
+def _make_private(path: Path) -> None:
+    """Make the file before SQLite does, for its owner alone: it holds personal data. Its companions take its mode."""
+    try:
+        os.close(os.open(path, os.O_CREAT | os.O_EXCL, 0o600))
+    except OSError:
+        return  # it exists, or SQLite will say better what is wrong
+
+
+def _prepare_sqlite(connection: Any, _: object) -> None:
+    # The driver's own transaction handling begins too late and deadlocks readers that turn writers; we say BEGIN.
+    connection.isolation_level = None
+    cursor = connection.cursor()
+    # The busy timeout comes first: switching to WAL takes a lock too.
+    cursor.execute(f"PRAGMA busy_timeout = {BUSY_TIMEOUT}")
+    cursor.execute("PRAGMA journal_mode = WAL")
+    cursor.execute("PRAGMA synchronous = FULL")  # nothing revoked comes back after a power cut
+    cursor.execute("PRAGMA foreign_keys = ON")
+    cursor.close()
+
+
+def _begin_sqlite(tx: Connection) -> None:
+    tx.exec_driver_sql("BEGIN" if tx.get_execution_options()["access"] is Access.READ else "BEGIN IMMEDIATE")
