@@ -1,17 +1,22 @@
-"""The same piece of work many times at once: by threads of one process, or by two processes with threads each."""
+"""Work that gets in its own way: many times at once by threads or two processes, or two verbs in a certain order."""
 
+import time
 from collections.abc import Callable, Iterator
-from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
+from concurrent.futures import Future, ProcessPoolExecutor, ThreadPoolExecutor
 from functools import partial
 from multiprocessing import get_context
 from multiprocessing.synchronize import Barrier as ProcessBarrier
 from threading import Barrier
-from typing import Any
+from typing import Any, TypeVar
 
 import pytest
+from databases import rows
 
 from bridge.cli.schema import upgrade
-from bridge.store import Database
+from bridge.store import Database, Tx
+
+T = TypeVar("T")
+Verb = Callable[[Tx], T]
 
 PROCESSES = 2
 
@@ -90,3 +95,33 @@ def url(database_url: str) -> str:
     with Database(database_url) as made:
         upgrade(made)
     return database_url
+
+
+@pytest.fixture
+def database(url: str) -> Iterator[Database]:
+    with Database(url) as made:
+        yield made
+
+
+@pytest.fixture
+def one_overtakes(database: Database, database_url: str) -> Callable[[Verb[Any], Verb[Any]], tuple[Any, Any]]:
+    """Does the first verb, begins the second beside it, and commits the first when the second has to wait."""
+
+    def both(first: Verb[Any], second: Verb[Any]) -> tuple[Any, Any]:
+        with ThreadPoolExecutor(1) as pool:
+            with database.writing() as tx:
+                answer = first(tx)
+                other = pool.submit(database.decide, second)
+                wait_for_the_lock(database_url, other)
+            return answer, other.result(timeout=30)
+
+    return both
+
+
+def wait_for_the_lock(url: str, other: Future[Any]) -> None:
+    if url.startswith("sqlite"):
+        return  # there the second cannot even begin
+    give_up_at = time.monotonic() + 2
+    while time.monotonic() < give_up_at and not other.done():
+        if rows(url, "SELECT 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"):
+            return

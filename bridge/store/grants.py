@@ -4,12 +4,14 @@ import json
 import secrets
 from dataclasses import dataclass, replace
 
-from sqlalchemy import Row, Select, bindparam, insert, select, update
+from sqlalchemy import Row, Select, bindparam, insert, or_, select, update
 
+from bridge.errors import Refused
 from bridge.history import Cause
 from bridge.model import Assertion, Grant
+from bridge.reasons import Reason
 from bridge.store.database import Tx
-from bridge.store.tables import grants
+from bridge.store.tables import grants, users
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +36,37 @@ class KeptGrant:
         return self.closed_at is None and now < self.expires_at
 
 
-_OPEN = insert(grants)
+_OPENED = (
+    grants.c.grant_id,
+    grants.c.client_id,
+    grants.c.sub,
+    grants.c.environment_id,
+    grants.c.session_key,
+    grants.c.sid,
+    grants.c.scope,
+    grants.c.audience,
+    grants.c.auth_time,
+    grants.c.amr,
+    grants.c.opened_at,
+    grants.c.expires_at,
+)
+# Where its user is being signed out by another transaction, this waits for the end of that; the other way round, that
+# waits for us and closes this grant too.
+_OPEN = (
+    insert(grants)
+    .from_select(
+        _OPENED,
+        select(*(bindparam(column.name, type_=column.type) for column in _OPENED))
+        .select_from(users)
+        .where(
+            users.c.sub == bindparam("owner"),
+            users.c.disabled_at.is_(None),
+            or_(users.c.revoked_at.is_(None), users.c.revoked_at < bindparam("told_at")),
+        )
+        .with_for_update(read=True),
+    )
+    .execution_options(preserve_rowcount=True)
+)
 _CLOSE = (
     update(grants)
     .where(grants.c.grant_id == bindparam("wanted_id"), grants.c.closed_at.is_(None))
@@ -52,7 +84,10 @@ _OPEN_OF_USER = (
 
 
 def open_grant(tx: Tx, grant: Grant, assertion: Assertion, *, expires_at: int, now: int) -> Grant:
-    """Keep a grant that an assertion gave, until `expires_at`; the grant with its id and that horizon."""
+    """Keep a grant that an assertion gave, until `expires_at`; the grant with its id and that horizon.
+
+    Raises Refused if its user was disabled or signed out since they were recognised.
+    """
     if grant.user is None:
         raise ValueError("a grant without a user is not kept")
     kept = replace(grant, grant_id=secrets.token_urlsafe(16), horizon=expires_at)
@@ -69,8 +104,11 @@ def open_grant(tx: Tx, grant: Grant, assertion: Assertion, *, expires_at: int, n
         "amr": json.dumps(grant.amr),
         "opened_at": now,
         "expires_at": expires_at,
+        "owner": grant.user.sub,
+        "told_at": assertion.issued_at,
     }
-    tx.execute(_OPEN, row)
+    if tx.execute(_OPEN, row).rowcount != 1:
+        raise Refused(Reason.ASSERTION_REVOKED)
     return kept
 
 
