@@ -19,6 +19,7 @@ class Config:
     development: bool
     assertion_max_lifetime: int
     clock_skew: int
+    key_rotation: int  # 0: by command only
     host: str
     port: int
     workers: int

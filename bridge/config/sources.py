@@ -54,6 +54,7 @@ class _Settings(BaseSettings):
     development: bool = _setting(False, "BRIDGE_DEVELOPMENT", "development")
     assertion_max_lifetime: int = _setting(30 * 86400, "BRIDGE_ASSERTION_MAX_LIFETIME", "assertion_max_lifetime")
     clock_skew: int = _setting(30, "BRIDGE_CLOCK_SKEW", "clock_skew")
+    key_rotation: int = _setting(90 * 86400, "BRIDGE_KEY_ROTATION", "key_rotation")
     host: str = _setting("127.0.0.1", "BRIDGE_HOST", "host")
     port: int = _setting(8080, "BRIDGE_PORT", "port")
     workers: int = _setting(1, "BRIDGE_WORKERS", "workers")
@@ -184,6 +185,7 @@ def _config(settings: _Settings, faults: list[Fault]) -> Config:
         development=settings.development,
         assertion_max_lifetime=settings.assertion_max_lifetime,
         clock_skew=settings.clock_skew,
+        key_rotation=settings.key_rotation,
         host=settings.host,
         port=settings.port,
         workers=settings.workers,

@@ -17,7 +17,7 @@ from sqlalchemy import (
     text,
 )
 
-REVISION = "0001"
+REVISION = "0002"
 """The migration that this code was written for: the head of migrations/versions."""
 
 metadata = MetaData()
@@ -83,6 +83,9 @@ signing_keys = Table(
     Column("state", String(16), nullable=False),
     Column("private_key", Text, nullable=False),  # PEM, sealed
     Column("created_at", BigInteger, nullable=False),
+    Column("activated_at", BigInteger),  # of this and the next two: null until it has come
+    Column("retired_at", BigInteger),
+    Column("published_until", BigInteger),
     CheckConstraint("state IN ('pending', 'active', 'retired')", name="signing_keys_state"),
     Index(
         "signing_keys_one_active",
@@ -90,6 +93,13 @@ signing_keys = Table(
         unique=True,
         sqlite_where=text("state = 'active'"),
         postgresql_where=text("state = 'active'"),
+    ),
+    Index(
+        "signing_keys_one_pending",
+        "alg",
+        unique=True,
+        sqlite_where=text("state = 'pending'"),
+        postgresql_where=text("state = 'pending'"),
     ),
 )
 
