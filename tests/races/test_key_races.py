@@ -12,7 +12,7 @@ from test_store_races import Processes, Race, by_threads
 
 from bridge.cli.schema import upgrade
 from bridge.keylife import KEPT, LEAD, KeyLife
-from bridge.store import Database
+from bridge.store import Database, keys
 from bridge.store.rewrap import rewrap
 from bridge.store.rotation import Rotation
 from bridge.store.seal import Sealer, new_secret_key
@@ -74,6 +74,20 @@ def keep_up(secret_key: str, now: int, database: Database) -> Counter[str]:
     return Counter(life.state for life in of(rotation))
 
 
+def prepare(secret_key: str, active: KeyLife, database: Database) -> bool:
+    return rotation_of(secret_key, database).prepare(active, NOW)
+
+
+def promote(old: str, new: str, database: Database) -> bool:
+    with database.writing() as tx:
+        return keys.retire(tx, old, NOW + LEAD) and keys.activate(tx, new, NOW + LEAD)
+
+
+def remove(kid: str, database: Database) -> bool:
+    with database.writing() as tx:
+        return keys.remove(tx, kid, NOW + LEAD + KEPT)
+
+
 def withdraw_or_keep_up(secret_key: str, kid: str, now: int, database: Database) -> int:
     """Every other one withdraws the key that the others retire; how many keys sign then."""
     rotation = rotation_of(secret_key, database)
@@ -97,6 +111,16 @@ def sign(secret_key: str, now: int, database: Database) -> str:
     rotation = rotation_of(secret_key, database)
     ring = Keyring(rotation.load, lambda _, at: rotation.keep_up(of(rotation), at), now - 31)
     return ring.active(ALG, now).kid
+
+
+def test_of_twenty_who_know_what_is_due_one_takes_each_step(race: Race, url: str) -> None:
+    with Database(url) as database:
+        rotation = rotation_of(OLD, database)
+        (active,) = of(rotation)
+        assert Counter(race(url, partial(prepare, OLD, active), TIMES)) == {True: 1, False: TIMES - 1}
+        (new,) = [life.kid for life in of(rotation) if life.state == "pending"]
+    assert Counter(race(url, partial(promote, active.kid, new), TIMES)) == {True: 1, False: TIMES - 1}
+    assert Counter(race(url, partial(remove, active.kid), TIMES)) == {True: 1, False: TIMES - 1}
 
 
 def test_twenty_who_make_a_successor_make_one(race: Race, url: str) -> None:
