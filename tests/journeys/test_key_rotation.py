@@ -15,6 +15,7 @@ from joserfc.jwk import KeySet
 
 from bridge.app import create_app
 from bridge.errors import SealBroken
+from bridge.history import OPERATOR
 from bridge.jose import parse
 from bridge.keylife import JWKS_MAX_AGE, KEPT, LEAD, LONGEST_TOKEN, READ_AGAIN, READ_FIRST
 from bridge.store.rewrap import rewrap, sealed_under
@@ -193,7 +194,7 @@ def test_a_leaked_key_is_withdrawn_from_a_running_bridge(bridge: Bridge, clock: 
     token = bridge.exchange(bridge.assertion()).json["access_token"]
     rotation = Rotation(bridge.database, Sealer(bridge.config.secret_keys), interval=0)
     leaked = next(life for life in rotation.lives() if life.kid == parse(token).header["kid"])
-    withdrawn = rotation.withdraw(leaked, clock())
+    withdrawn = rotation.withdraw(leaked, clock(), actor=OPERATOR)
     assert withdrawn is not None
     clock.forward(READ_AGAIN)
     assert bridge.http.get("/userinfo", headers={"Authorization": f"Bearer {token}"}).status_code == 401
@@ -235,7 +236,7 @@ def test_the_secret_keys_change_in_four_steps_while_everybody_is_served(
     restart_one_by_one(new, old)
     # A successor that the first instance makes is sealed under the new key, and the second one opens it.
     rotation = Rotation(bridge.database, Sealer([new, old]), interval=0)
-    rotation.prepare(next(life for life in rotation.lives() if life.alg == "RS256"), clock())
+    rotation.prepare(next(life for life in rotation.lives() if life.alg == "RS256"), clock(), actor=OPERATOR)
     instances[1] = start(bridge, secret_keys=(old, new))
     assert len(kids(instances[1])) == 2
     instances[1] = start(bridge, secret_keys=(new, old))

@@ -4,19 +4,21 @@ from collections import Counter
 from collections.abc import Iterator
 from functools import partial
 from itertools import count
-from pathlib import Path
 from typing import Any
 
 import pytest
 from test_store_races import Processes, Race, by_threads
 
 from bridge.cli.schema import upgrade
+from bridge.history import OPERATOR
 from bridge.keylife import KEPT, LEAD, KeyLife
 from bridge.store import Database, keys
 from bridge.store.rewrap import rewrap
 from bridge.store.rotation import Rotation
 from bridge.store.seal import Sealer, new_secret_key
 from bridge.tokens.keyring import Keyring
+
+pytestmark = pytest.mark.both_databases
 
 NOW = 1_795_400_000
 INTERVAL = 90 * 86400
@@ -39,12 +41,11 @@ def race(request: pytest.FixtureRequest, processes: Processes) -> Race:
 
 
 @pytest.fixture
-def url(tmp_path: Path) -> str:
-    url = f"sqlite:///{tmp_path / 'bridge.db'}"
-    with Database(url) as database:
+def url(database_url: str) -> str:
+    with Database(database_url) as database:
         upgrade(database)
         rotation_of(OLD, database).make_missing(NOW)
-    return url
+    return database_url
 
 
 def rotation_of(secret_key: str, database: Database) -> Rotation:
@@ -75,7 +76,7 @@ def keep_up(secret_key: str, now: int, database: Database) -> Counter[str]:
 
 
 def prepare(secret_key: str, active: KeyLife, database: Database) -> bool:
-    return rotation_of(secret_key, database).prepare(active, NOW)
+    return rotation_of(secret_key, database).prepare(active, NOW, actor=OPERATOR)
 
 
 def promote(old: str, new: str, database: Database) -> bool:
@@ -95,7 +96,7 @@ def withdraw_or_keep_up(secret_key: str, kid: str, now: int, database: Database)
     known = next((life for life in lives if life.kid == kid), None)
     if next(_turns) % 2:
         if known is not None:
-            rotation.withdraw(known, now)
+            rotation.withdraw(known, now, actor=OPERATOR)
     else:
         rotation.keep_up(lives, now)
     return [life.state for life in of(rotation)].count("active")
