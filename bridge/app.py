@@ -29,6 +29,7 @@ from bridge.oauth.userinfo import Userinfo
 from bridge.store import Database
 from bridge.store import keys as stored_keys
 from bridge.store.clients import Clients
+from bridge.store.rotation import Rotation
 from bridge.store.seal import Sealer
 from bridge.tokens.claims import ClaimSelection
 from bridge.tokens.keyring import Keyring
@@ -66,7 +67,7 @@ def assemble(config: Config, clock: Clock = system_clock, keys: LoadKeys = load_
         database = Database(config.database_url)
         held.callback(database.close)
         database.check_schema()
-        keyring, subjects = _own_secrets(database, Sealer(config.secret_keys), clock)
+        keyring, subjects = _own_secrets(database, config, clock())
 
         key_fetcher = Fetcher(development=config.development)
         profile_fetcher = Fetcher(development=config.development)  # its own bulkhead: profiles never delay keys
@@ -161,18 +162,19 @@ def create_app(config: Config, clock: Clock = system_clock) -> Flask:
         endpoint_blueprint(endpoints, clock=clock, cors_origins=parts.clients.cors_origins),
         url_prefix=prefix,
     )
-    app.register_blueprint(document_blueprint(_documents(discovery, parts.keyring.jwks, prefix or "")))
+    app.register_blueprint(document_blueprint(_documents(discovery, parts.keyring, prefix or ""), clock))
     app.register_blueprint(page_blueprint(issuer=issuer, links=_links(issuer)), url_prefix=prefix)
     app.register_blueprint(ops_blueprint({"database": _database_check(parts.database)}))
     guard_edge(app)
     return app
 
 
-def _own_secrets(database: Database, sealer: Sealer, clock: Clock) -> tuple[Keyring, PairwiseSubjects]:
-    now = clock()
+def _own_secrets(database: Database, config: Config, now: int) -> tuple[Keyring, PairwiseSubjects]:
+    sealer = Sealer(config.secret_keys)
+    rotation = Rotation(database, sealer, interval=config.key_rotation)
+    rotation.make_missing(now)
+    keyring = Keyring(rotation.load, rotation.keep_up, now)
     with database.writing() as tx:
-        stored_keys.make_missing(tx, sealer, now)
-        keyring = Keyring(stored_keys.load_active(tx, sealer))
         pairwise_key = stored_keys.secret(tx, "pairwise", sealer, now, make=new_pairwise_key)
     return keyring, PairwiseSubjects(pairwise_key)
 
@@ -193,11 +195,11 @@ def _database_check(database: Database) -> HealthCheck:
     return lambda: None if database.is_alive() else "does not answer"
 
 
-def _documents(discovery: bytes, jwks: bytes, prefix: str) -> tuple[Document, ...]:
+def _documents(discovery: bytes, keyring: Keyring, prefix: str) -> tuple[Document, ...]:
     """Where clients look: OIDC Discovery appends to the issuer, RFC 8414 inserts before its path; both are served."""
     openid, oauth = "/.well-known/openid-configuration", "/.well-known/oauth-authorization-server"
     found = {f"{prefix}{openid}", f"{prefix}{oauth}", f"{openid}{prefix}", f"{oauth}{prefix}"}
-    return Document(sorted(found), discovery), Document([f"{prefix}/jwks"], jwks)
+    return Document(sorted(found), lambda _: discovery), Document([f"{prefix}/jwks"], keyring.jwks)
 
 
 def _links(issuer: str) -> Mapping[str, str]:

@@ -16,7 +16,7 @@ FLOORS = {
     "web": 4,
     **dict.fromkeys(("oauth", "lifecycle"), 3),
     **dict.fromkeys(("dynamic", "tokens", "store"), 2),
-    **dict.fromkeys(("jose", "fetch", "jwks"), 1),
+    **dict.fromkeys(("jose", "fetch", "jwks", "keylife"), 1),
     **dict.fromkeys(("model", "history", "errors", "reasons", "clock", "subjects", "logs"), 0),
 }
 BESIDE = {

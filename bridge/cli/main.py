@@ -15,6 +15,7 @@ COMMANDS = {
     "explain": "Explain a Dynamic JWT: each check, and the claims that would be issued.",
     "reasons": "What a refusal means and what mends it.",
     "client": "Registered applications.",
+    "keys": "Keys that sign tokens, and the keys they are sealed under.",
     "user": "People who were here.",
     "audit": "What happened, and why something ended.",
     "db": "The database's schema.",

@@ -6,6 +6,7 @@ from collections.abc import Collection, Iterator
 
 from bridge.config.settings import Fault
 from bridge.config.urls import HOST, origin_problem
+from bridge.keylife import LONGEST_TOKEN
 from bridge.model import CLIENT_CREDENTIALS, GRANT_TYPES, Client
 from bridge.oauth.rules import is_scope_word
 
@@ -85,8 +86,8 @@ def _targets(client: Client) -> _Problems:
 
 def _lifetimes(client: Client) -> _Problems:
     for setting, value, least, most in (
-        ("access_token_ttl", client.access_token_ttl, 30, 86400),
-        ("id_token_ttl", client.id_token_ttl, 30, 86400),
+        ("access_token_ttl", client.access_token_ttl, 30, LONGEST_TOKEN),
+        ("id_token_ttl", client.id_token_ttl, 30, LONGEST_TOKEN),
         ("assertion_max_age", client.assertion_max_age, 30, 30 * 86400),
         ("refresh_grace", client.refresh_grace, 0, 300),
         ("refresh_retry_ttl", client.refresh_retry_ttl, 0, 7 * 86400),

@@ -20,6 +20,7 @@ class Config:
     assertion_max_lifetime: int
     clock_skew: int
     audit_retention: int
+    key_rotation: int  # 0: by command only
     host: str
     port: int
     workers: int

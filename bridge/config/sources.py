@@ -55,6 +55,7 @@ class _Settings(BaseSettings):
     assertion_max_lifetime: int = _setting(30 * 86400, "BRIDGE_ASSERTION_MAX_LIFETIME", "assertion_max_lifetime")
     clock_skew: int = _setting(30, "BRIDGE_CLOCK_SKEW", "clock_skew")
     audit_retention: int = _setting(90 * 86400, "BRIDGE_AUDIT_RETENTION", "audit_retention")
+    key_rotation: int = _setting(90 * 86400, "BRIDGE_KEY_ROTATION", "key_rotation")
     host: str = _setting("127.0.0.1", "BRIDGE_HOST", "host")
     port: int = _setting(8080, "BRIDGE_PORT", "port")
     workers: int = _setting(1, "BRIDGE_WORKERS", "workers")
@@ -187,6 +188,7 @@ def _config(settings: _Settings, faults: list[Fault]) -> Config:
         assertion_max_lifetime=settings.assertion_max_lifetime,
         clock_skew=settings.clock_skew,
         audit_retention=settings.audit_retention,
+        key_rotation=settings.key_rotation,
         host=settings.host,
         port=settings.port,
         workers=settings.workers,

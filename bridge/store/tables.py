@@ -85,6 +85,9 @@ signing_keys = Table(
     Column("state", String(16), nullable=False),
     Column("private_key", Text, nullable=False),  # PEM, sealed
     Column("created_at", BigInteger, nullable=False),
+    Column("activated_at", BigInteger),  # of this and the next two: null until it has come
+    Column("retired_at", BigInteger),
+    Column("published_until", BigInteger),
     CheckConstraint("state IN ('pending', 'active', 'retired')", name="signing_keys_state"),
     Index(
         "signing_keys_one_active",
@@ -92,6 +95,13 @@ signing_keys = Table(
         unique=True,
         sqlite_where=text("state = 'active'"),
         postgresql_where=text("state = 'active'"),
+    ),
+    Index(
+        "signing_keys_one_pending",
+        "alg",
+        unique=True,
+        sqlite_where=text("state = 'pending'"),
+        postgresql_where=text("state = 'pending'"),
     ),
 )
 

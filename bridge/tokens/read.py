@@ -31,7 +31,7 @@ def read_access_token(raw: str, *, keyring: Keyring, issuer: str, now: int) -> A
     """The access token in `raw`. Raises Refused(ACCESS_TOKEN_INVALID), for an ID token or an assertion too."""
     try:
         token = jose.parse(raw)
-        key = keyring.find(jose.key_id(token.header))
+        key = keyring.find(jose.key_id(token.header), now)
     except Refused as refused:
         raise Refused(Reason.ACCESS_TOKEN_INVALID, refused.detail) from refused
     header, claims = token.header, token.payload

@@ -12,6 +12,8 @@ from werkzeug.test import TestResponse
 from bridge.model import REFRESH_TOKEN, TOKEN_EXCHANGE
 from bridge.store import clients, users
 
+pytestmark = pytest.mark.both_databases
+
 API, OTHER_API = "https://api.example.com", "https://other.example.com"
 DAY = 86400
 

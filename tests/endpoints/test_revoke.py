@@ -1,9 +1,5 @@
 """Revocation (RFC 7009) and all else that takes tokens back: at userinfo, introspection and refresh at once."""
 
-import sqlite3
-from contextlib import closing
-from pathlib import Path
-
 import pytest
 from conftest import OFFLINE, Bridge
 from werkzeug.test import TestResponse
@@ -11,6 +7,8 @@ from werkzeug.test import TestResponse
 from bridge.history import OPERATOR
 from bridge.lifecycle.closing import enable_user, revoke_user
 from bridge.model import CLIENT_CREDENTIALS, JWT_BEARER, TOKEN_EXCHANGE
+
+pytestmark = pytest.mark.both_databases
 
 API = "https://api.example.com"
 
@@ -116,17 +114,6 @@ def test_the_token_comes_in_the_body_once(offline: Bridge) -> None:
     assert refusal(offline.http.post("/revoke", data=twice))[2] == "parameter_repeated"
     assert offline.http.get(f"/revoke?token={token}").status_code == 405
     assert is_active(offline, token)
-
-
-@pytest.mark.slow
-def test_a_revocation_that_could_not_be_kept_is_no_success(offline: Bridge) -> None:
-    token = offline.keep()
-    with closing(sqlite3.connect(Path("bridge.db"), isolation_level=None)) as holder:
-        holder.execute("BEGIN IMMEDIATE")
-        assert refusal(offline.call("/revoke", token))[:2] == (503, "temporarily_unavailable")
-        holder.execute("ROLLBACK")
-    assert is_active(offline, token)
-    assert offline.call("/revoke", token).status_code == 200
 
 
 def test_introspection_tells_a_client_of_its_own_refresh_token_alone(offline: Bridge) -> None:
