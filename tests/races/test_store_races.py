@@ -1,6 +1,7 @@
 """What must happen once happens once: threads of one process, and two processes, on one database."""
 
 from collections import Counter
+from functools import partial
 from typing import get_args
 
 import pytest
