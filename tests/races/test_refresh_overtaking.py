@@ -58,6 +58,18 @@ def test_who_looked_before_another_spent_the_token_closes_the_grant_where_nothin
 
 
 @pytest.mark.only_postgresql
+def test_a_token_that_is_to_stay_unspent_but_was_spent_meanwhile_leads_to_its_successor(database: Database) -> None:
+    """Rotation was switched on a moment ago, and not every instance has heard of it."""
+    first = open_family(database)
+    successors: list[str] = []
+    unrotated = Client("app", refresh_rotation=False)
+    renewed = renewed_after(
+        database, unrotated, first, NOW, lambda tx: successors.append(present(tx, APP, first, NOW)[0])
+    )
+    assert renewed == (successors[0], HandleState.JUST_SPENT)
+
+
+@pytest.mark.only_postgresql
 @pytest.mark.parametrize("age", [30, 31, DAY])
 def test_a_retry_gets_the_head_that_it_saw_though_that_moves_meanwhile(database: Database, age: int) -> None:
     """As if it had come first. A head that it did not see is no successor of a token that was seen unfollowed."""

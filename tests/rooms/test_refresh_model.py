@@ -6,6 +6,7 @@ from itertools import product
 from typing import Any
 
 import hypothesis.strategies as st
+import pytest
 from families import APP, DAY, NOW, SUB, open_family, present
 from hypothesis import HealthCheck, settings
 from hypothesis.stateful import (
@@ -192,11 +193,11 @@ def spelt(random_part: bytes) -> str:
     return "dob_refresh_" + urlsafe_b64encode(random_part).rstrip(b"=").decode("ascii")
 
 
-def test_whatever_happens_a_family_goes_as_the_decision_says(database_in_memory: Database) -> None:
+def live(database: Database, times: int) -> None:
     run_state_machine_as_test(
-        partial(Life, database_in_memory),
+        partial(Life, database),
         settings=settings(
-            max_examples=100,
+            max_examples=times,
             stateful_step_count=40,
             derandomize=True,
             database=None,
@@ -204,3 +205,12 @@ def test_whatever_happens_a_family_goes_as_the_decision_says(database_in_memory:
             suppress_health_check=list(HealthCheck),
         ),
     )
+
+
+def test_whatever_happens_a_family_goes_as_the_decision_says(database_in_memory: Database) -> None:
+    live(database_in_memory, times=100)
+
+
+@pytest.mark.only_postgresql
+def test_on_postgresql_it_goes_so_too(database: Database) -> None:
+    live(database, times=15)
