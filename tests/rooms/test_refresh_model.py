@@ -244,3 +244,12 @@ def test_a_family_whose_newest_token_was_forgotten_first_is_expired_not_closed(
     assert [handle.forgotten for handle in life.family.handles] == [False, True]
     assert life.presented(0) == EXPIRED
     life.a_closed_grant_stays_closed()
+
+
+def test_a_successor_is_not_foretold_by_the_token_that_it_replaces(database_in_memory: Database) -> None:
+    token = open_family(database_in_memory)
+    foretold = set()
+    for _ in range(3):
+        with database_in_memory.rehearsing() as tx:
+            foretold.add(present(tx, APP, token, NOW)[0])
+    assert len(foretold) == 3
