@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from sqlalchemy import Row, Select, bindparam, insert, select, update
 
 from bridge.history import Cause
-from bridge.model import Assertion, Grant
+from bridge.model import Grant
 from bridge.store.database import Tx
 from bridge.store.tables import grants
 
@@ -28,6 +28,8 @@ class KeptGrant:
     expires_at: int
     closed_at: int | None
     closed_cause: str | None
+    session_id: str | None
+    userinfo_claims: tuple[str, ...]
 
     def is_open(self, now: int) -> bool:
         """Whether it may still be used: neither closed nor past its absolute end."""
@@ -40,6 +42,15 @@ _CLOSE = (
     .where(grants.c.grant_id == bindparam("wanted_id"), grants.c.closed_at.is_(None))
     .values(closed_at=bindparam("now"), closed_cause=bindparam("cause"))
 )
+_OPEN_OF_SESSION = (
+    select(grants)
+    .where(
+        grants.c.session_id == bindparam("wanted_session"),
+        grants.c.closed_at.is_(None),
+        grants.c.expires_at > bindparam("now"),
+    )
+    .order_by(grants.c.opened_at)
+)
 _OPEN_OF_USER = (
     select(grants)
     .where(
@@ -51,8 +62,18 @@ _OPEN_OF_USER = (
 )
 
 
-def open_grant(tx: Tx, grant: Grant, assertion: Assertion, *, expires_at: int, now: int) -> Grant:
-    """Keep a grant that an assertion gave, until `expires_at`; the grant with its id and that horizon."""
+@dataclass(frozen=True, slots=True)
+class Ground:
+    """What a kept grant rests on: a session at Dynamic, and the browser's session if it came of one."""
+
+    environment_id: str
+    session_key: str
+    session_id: str | None = None
+    userinfo_claims: tuple[str, ...] = ()  # asked for by name, for as long as the grant lives
+
+
+def open_grant(tx: Tx, grant: Grant, ground: Ground, *, expires_at: int, now: int) -> Grant:
+    """Keep a grant until `expires_at`; the grant with its id and that horizon."""
     if grant.user is None:
         raise ValueError("a grant without a user is not kept")
     kept = replace(grant, grant_id=secrets.token_urlsafe(16), horizon=expires_at)
@@ -60,8 +81,10 @@ def open_grant(tx: Tx, grant: Grant, assertion: Assertion, *, expires_at: int, n
         "grant_id": kept.grant_id,
         "client_id": grant.client.client_id,
         "sub": grant.user.sub,
-        "environment_id": assertion.environment.environment_id,
-        "session_key": assertion.session_key,
+        "environment_id": ground.environment_id,
+        "session_key": ground.session_key,
+        "session_id": ground.session_id,
+        "userinfo_claims": json.dumps(ground.userinfo_claims),
         "sid": grant.sid,
         "scope": " ".join(grant.scope),
         "audience": json.dumps(grant.audience),
@@ -82,6 +105,11 @@ def close(tx: Tx, grant_id: str, cause: Cause, now: int) -> bool:
 def open_of_user(tx: Tx, sub: str, now: int) -> list[KeptGrant]:
     """The grants that a user has given and that still live, oldest first."""
     return [kept_grant(row) for row in tx.execute(_OPEN_OF_USER, {"wanted_sub": sub, "now": now})]
+
+
+def open_of_session(tx: Tx, session_id: str, now: int) -> list[KeptGrant]:
+    """The grants that came of a browser's session and still live, oldest first."""
+    return [kept_grant(row) for row in tx.execute(_OPEN_OF_SESSION, {"wanted_session": session_id, "now": now})]
 
 
 def matching(tx: Tx, wanted: str) -> list[KeptGrant]:
@@ -106,4 +134,6 @@ def kept_grant(row: Row[*tuple[object, ...]]) -> KeptGrant:
         expires_at=row.expires_at,
         closed_at=row.closed_at,
         closed_cause=row.closed_cause,
+        session_id=row.session_id,
+        userinfo_claims=tuple(json.loads(row.userinfo_claims or "[]")),
     )
