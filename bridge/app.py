@@ -20,12 +20,16 @@ from bridge.oauth.discovery import discovery_document
 from bridge.oauth.exchange import TokenExchange
 from bridge.oauth.holders import Holders
 from bridge.oauth.introspect import Introspection
+from bridge.oauth.jwt_bearer import JwtBearer
+from bridge.oauth.refresh import Refresh
+from bridge.oauth.revoke import Revocation
 from bridge.oauth.server import TokenServer
 from bridge.oauth.throttle import Throttle
 from bridge.oauth.userinfo import Userinfo
 from bridge.store import Database
 from bridge.store import keys as stored_keys
 from bridge.store.clients import Clients
+from bridge.store.rotation import Rotation
 from bridge.store.seal import Sealer
 from bridge.tokens.claims import ClaimSelection
 from bridge.tokens.keyring import Keyring
@@ -63,7 +67,7 @@ def assemble(config: Config, clock: Clock = system_clock, keys: LoadKeys = load_
         database = Database(config.database_url)
         held.callback(database.close)
         database.check_schema()
-        keyring, subjects = _own_secrets(database, Sealer(config.secret_keys), clock)
+        keyring, subjects = _own_secrets(database, config, clock())
 
         key_fetcher = Fetcher(development=config.development)
         profile_fetcher = Fetcher(development=config.development)  # its own bulkhead: profiles never delay keys
@@ -98,6 +102,7 @@ def create_app(config: Config, clock: Clock = system_clock) -> Flask:
     issuer, prefix = config.issuer, urlsplit(config.issuer).path or None
     reasons_url = f"{issuer}/reasons"
 
+    environments = {environment.environment_id: environment for environment in config.environments}
     authentication = ClientAuthentication(parts.clients, Throttle())
     token_server = TokenServer(
         issuer=issuer,
@@ -106,26 +111,40 @@ def create_app(config: Config, clock: Clock = system_clock) -> Flask:
         authentication=authentication,
         mint=parts.mint,
         assertions=parts.assertions,
+        environments=environments,
     )
-    token_server.register_grant(TokenExchange)
-    token_server.register_grant(ClientCredentials)
+    for redemption in (TokenExchange, JwtBearer, Refresh, ClientCredentials):
+        token_server.register_grant(redemption)
     holders = Holders(
         issuer=issuer,
         keyring=parts.keyring,
         subjects=parts.subjects,
         clients=parts.clients,
         database=parts.database,
-        environments={environment.environment_id: environment for environment in config.environments},
+        environments=environments,
     )
     userinfo = Userinfo(issuer=issuer, reasons_url=reasons_url, holders=holders, selection=parts.selection)
     introspection = Introspection(
-        issuer=issuer, reasons_url=reasons_url, authentication=authentication, holders=holders
+        issuer=issuer,
+        reasons_url=reasons_url,
+        authentication=authentication,
+        holders=holders,
+        subjects=parts.subjects,
+    )
+    revocation = Revocation(
+        issuer=issuer,
+        reasons_url=reasons_url,
+        database=parts.database,
+        authentication=authentication,
+        keyring=parts.keyring,
+        subjects=parts.subjects,
     )
 
     endpoints = (
         Endpoint("token_endpoint", "/token", ["POST"], token_server.respond, cors=True),
         Endpoint("userinfo_endpoint", "/userinfo", ["GET", "POST"], userinfo.respond, cors=True),
         Endpoint("introspection_endpoint", "/introspect", ["POST"], introspection.respond),
+        Endpoint("revocation_endpoint", "/revoke", ["POST"], revocation.respond, cors=True),
     )
     metadata = {endpoint.metadata: f"{issuer}{endpoint.path}" for endpoint in endpoints}
     discovery = discovery_document(
@@ -143,18 +162,19 @@ def create_app(config: Config, clock: Clock = system_clock) -> Flask:
         endpoint_blueprint(endpoints, clock=clock, cors_origins=parts.clients.cors_origins),
         url_prefix=prefix,
     )
-    app.register_blueprint(document_blueprint(_documents(discovery, parts.keyring.jwks, prefix or "")))
+    app.register_blueprint(document_blueprint(_documents(discovery, parts.keyring, prefix or ""), clock))
     app.register_blueprint(page_blueprint(issuer=issuer, links=_links(issuer)), url_prefix=prefix)
     app.register_blueprint(ops_blueprint({"database": _database_check(parts.database)}))
     guard_edge(app)
     return app
 
 
-def _own_secrets(database: Database, sealer: Sealer, clock: Clock) -> tuple[Keyring, PairwiseSubjects]:
-    now = clock()
+def _own_secrets(database: Database, config: Config, now: int) -> tuple[Keyring, PairwiseSubjects]:
+    sealer = Sealer(config.secret_keys)
+    rotation = Rotation(database, sealer, interval=config.key_rotation)
+    rotation.make_missing(now)
+    keyring = Keyring(rotation.load, rotation.keep_up, now)
     with database.writing() as tx:
-        stored_keys.make_missing(tx, sealer, now)
-        keyring = Keyring(stored_keys.load_active(tx, sealer))
         pairwise_key = stored_keys.secret(tx, "pairwise", sealer, now, make=new_pairwise_key)
     return keyring, PairwiseSubjects(pairwise_key)
 
@@ -175,11 +195,11 @@ def _database_check(database: Database) -> HealthCheck:
     return lambda: None if database.is_alive() else "does not answer"
 
 
-def _documents(discovery: bytes, jwks: bytes, prefix: str) -> tuple[Document, ...]:
+def _documents(discovery: bytes, keyring: Keyring, prefix: str) -> tuple[Document, ...]:
     """Where clients look: OIDC Discovery appends to the issuer, RFC 8414 inserts before its path; both are served."""
     openid, oauth = "/.well-known/openid-configuration", "/.well-known/oauth-authorization-server"
     found = {f"{prefix}{openid}", f"{prefix}{oauth}", f"{openid}{prefix}", f"{oauth}{prefix}"}
-    return Document(sorted(found), discovery), Document([f"{prefix}/jwks"], jwks)
+    return Document(sorted(found), lambda _: discovery), Document([f"{prefix}/jwks"], keyring.jwks)
 
 
 def _links(issuer: str) -> Mapping[str, str]:

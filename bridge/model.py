@@ -16,8 +16,15 @@ Shape = Literal["small", "large"]
 
 
 TOKEN_EXCHANGE = "urn:ietf:params:oauth:grant-type:token-exchange"
+JWT_BEARER = "urn:ietf:params:oauth:grant-type:jwt-bearer"
+REFRESH_TOKEN = "refresh_token"
 CLIENT_CREDENTIALS = "client_credentials"
-GRANT_TYPES: Mapping[str, str] = {"token-exchange": TOKEN_EXCHANGE, "client_credentials": CLIENT_CREDENTIALS}
+GRANT_TYPES: Mapping[str, str] = {
+    "token-exchange": TOKEN_EXCHANGE,
+    "jwt-bearer": JWT_BEARER,
+    "refresh_token": REFRESH_TOKEN,
+    "client_credentials": CLIENT_CREDENTIALS,
+}
 """The short names that people write, and the grant types they stand for."""
 
 
@@ -33,6 +40,7 @@ class Environment:
     request_origin: str | None = None  # the Origin header of our calls, if the environment demands a listed one
     legacy_scope: bool = False  # accept sign-ins without scope, as environments issued them before 2026
     refresh_window: int = 30 * 86400  # how long Dynamic keeps a session renewable; dates the sign-in by refreshExp
+    revocations_heard: bool = False  # somebody tells us when a session ends at Dynamic: grants may outlive its JWT
     disabled: bool = False
 
     def accepted_issuers(self) -> frozenset[str]:
@@ -91,6 +99,11 @@ class User:
     user_id: str
     claims: Json = field(repr=False)
     disabled: bool = False
+    revoked_at: int | None = None  # whatever was issued up to this second is over
+
+    def was_revoked_since(self, moment: int) -> bool:
+        """Whether what was issued at that moment has been taken back by signing the user out everywhere."""
+        return self.revoked_at is not None and moment <= self.revoked_at
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,6 +149,11 @@ class Client:
     sector_identifier: str | None = None
     assertion_max_age: int = 7200
     assertion_once: bool = False
+    refresh_rotation: bool = True
+    refresh_grace: int = 30  # seconds in which a spent refresh token still leads to its family's newest one
+    refresh_retry_ttl: int = 86400  # seconds in which it still leads to a successor that was never used
+    refresh_idle_ttl: int = 14 * 86400  # seconds that a refresh token lives unused
+    refresh_absolute_ttl: int = 30 * 86400  # seconds that a grant lives, however often it is refreshed
     disabled: bool = False
     secrets: tuple[Secret, ...] = field(default=(), repr=False)
 
@@ -145,6 +163,7 @@ class Grant:
     """Who lets which client do what: what every flow comes by, and the only thing that is ever minted from.
 
     `user` is None where the client acts for itself. `horizon` is the last second that anything minted may live to.
+    `grant_id` is set where the grant is kept, so that it can be renewed, and closed with all that came of it.
     """
 
     client: Client
@@ -156,6 +175,7 @@ class Grant:
     amr: tuple[str, ...] = ()
     nonce: str | None = None
     horizon: int | None = None
+    grant_id: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,3 +186,4 @@ class Tokens:
     expires_in: int
     scope: tuple[str, ...]
     id_token: str | None = field(default=None, repr=False)
+    refresh_token: str | None = field(default=None, repr=False)

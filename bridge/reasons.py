@@ -99,6 +99,28 @@ class Reason(Enum):
         "The assertion was presented before at a door that takes each one once.",
         "Take a fresh token from Dynamic for every request.",
     )
+    ASSERTION_REVOKED = (
+        "The user was signed out everywhere after Dynamic issued the assertion.",
+        "Let the user sign in again.",
+    )
+    # The refresh token
+    REFRESH_TOKEN_INVALID = (
+        "The refresh token is none of this bridge's, or was issued to another client.",
+        "Send the refresh token of the last answer, unchanged; if there is none, let the user sign in again.",
+    )
+    REFRESH_TOKEN_EXPIRED = (
+        "The refresh token was not used for longer than the client's refresh_idle_ttl.",
+        "Let the user sign in again, or set a longer time: oidc-bridge client update ID --refresh-idle-ttl SECONDS",
+    )
+    REFRESH_TOKEN_REUSED = (
+        "The refresh token had been replaced and its successor was in use, so somebody may have copied it: the grant"
+        " was closed.",
+        "Let the user sign in again. Keep the newest refresh token of the answers, and only one copy of it.",
+    )
+    GRANT_ENDED = (
+        "The grant behind the refresh token has ended: revoked, signed out, closed or expired.",
+        "Let the user sign in again. An operator can ask why: oidc-bridge audit why SUB",
+    )
     # Policy
     CLIENT_DISABLED = (
         "The client is disabled.",
@@ -165,6 +187,10 @@ class Reason(Enum):
     ACCESS_TOKEN_INVALID = (
         "The access token is not one of this bridge's, has expired, or what it stood for has ended.",
         "Get a new access token.",
+    )
+    TOKEN_OF_ANOTHER_CLIENT = (
+        "The token was issued to another client, which alone may revoke it.",
+        "Revoke it as the client that got it.",
     )
     SCOPE_INSUFFICIENT = (
         "The access token does not carry the scope openid, which userinfo needs.",

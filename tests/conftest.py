@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from flask.testing import FlaskClient
+from sqlalchemy import text
 from werkzeug.test import TestResponse
 
 from bridge.app import create_app
@@ -14,7 +15,9 @@ from bridge.cli.schema import upgrade
 from bridge.config import Config
 from bridge.config.sources import load
 from bridge.emulator import NewWallet, RunningEmulator, User
-from bridge.model import TOKEN_EXCHANGE, Client
+from bridge.history import OPERATOR
+from bridge.lifecycle.closing import disable_user
+from bridge.model import REFRESH_TOKEN, TOKEN_EXCHANGE, Client
 from bridge.store import Database, clients
 from bridge.store.seal import new_secret_key
 
@@ -84,6 +87,44 @@ class Bridge:
     def exchange(self, assertion: str, client_id: str | None = "app", **parameters: Any) -> TestResponse:
         form = {"grant_type": TOKEN_EXCHANGE, "subject_token": assertion, "subject_token_type": JWT, **parameters}
         return self.token({name: value for name, value in form.items() if value is not None}, client_id)
+
+    def keep(self, user: User | None = None, client_id: str = "app", *, lifetime: int = 7200, **more: Any) -> str:
+        """The first refresh token of a new grant, whose assertion lives for `lifetime` seconds."""
+        parameters = {"scope": "openid profile email offline_access", **more}
+        answer = self.exchange(self.assertion(user, lifetime=lifetime), client_id, **parameters)
+        assert answer.status_code == 200, answer.json
+        return str(answer.json["refresh_token"])
+
+    def refresh(self, refresh_token: str, client_id: str = "app", **parameters: Any) -> TestResponse:
+        return self.token({"grant_type": REFRESH_TOKEN, "refresh_token": refresh_token, **parameters}, client_id)
+
+    def call(self, path: str, token: str, client_id: str = "app", **parameters: Any) -> TestResponse:
+        """POST /introspect or /revoke as a client that sends its secret in the body."""
+        form = {"token": token, "client_id": client_id, **parameters}
+        if client_id in self.secrets:
+            form["client_secret"] = self.secrets[client_id]
+        return self.http.post(path, data=form)
+
+    def userinfo(self, access_token: str) -> TestResponse:
+        return self.http.get("/userinfo", headers={"Authorization": f"Bearer {access_token}"})
+
+    def disable(self, user: User) -> None:
+        """As `oidc-bridge user disable` does it."""
+        with self.database.writing() as tx:
+            assert disable_user(tx, user.id, actor=OPERATOR, now=self.clock()) is not None
+
+    def forget_cache(self) -> None:
+        """Let the two seconds pass after which an instance sees a changed client."""
+        self.clock.forward(2)
+
+    def rows(self, statement: str, **values: Any) -> list[tuple[Any, ...]]:
+        """What a statement finds in the database."""
+        with self.database.reading() as tx:
+            return [tuple(row) for row in tx.execute(text(statement), values)]
+
+
+OFFLINE = {"grants": (TOKEN_EXCHANGE, REFRESH_TOKEN), "scopes": ("openid", "profile", "email", "offline_access")}
+"""Settings of a client that may hold refresh tokens."""
 
 
 @pytest.fixture

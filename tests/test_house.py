@@ -16,10 +16,15 @@ FLOORS = {
     "web": 4,
     **dict.fromkeys(("oauth", "lifecycle"), 3),
     **dict.fromkeys(("dynamic", "tokens", "store"), 2),
-    **dict.fromkeys(("jose", "fetch", "jwks"), 1),
-    **dict.fromkeys(("model", "errors", "reasons", "clock", "subjects", "logs"), 0),
+    **dict.fromkeys(("jose", "fetch", "jwks", "keylife"), 1),
+    **dict.fromkeys(("model", "history", "errors", "reasons", "clock", "subjects", "logs"), 0),
 }
-BESIDE = {("oauth", "lifecycle"), ("jwks", "jose"), ("errors", "reasons")}  # may look at a neighbour of their floor
+BESIDE = {
+    ("oauth", "lifecycle"),
+    ("jwks", "jose"),
+    ("errors", "reasons"),
+    ("history", "model"),
+}  # may look at a neighbour of their floor
 
 DOORS = {
     "flask": ("web", "app", "emulator"),

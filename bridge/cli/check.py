@@ -1,7 +1,7 @@
 """`oidc-bridge check`: every fault at once, with what mends it."""
 
 import stat
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import click
@@ -14,8 +14,9 @@ from bridge.dynamic.live import examine
 from bridge.errors import SchemaOld
 from bridge.fetch import Fetcher
 from bridge.model import Client
-from bridge.store import Database, clients, keys
+from bridge.store import Database, clients
 from bridge.store.engines import sqlite_path
+from bridge.store.rewrap import sealed_under
 from bridge.store.seal import Sealer
 
 
@@ -69,8 +70,14 @@ def _registered(config: Config) -> Sequence[Client]:
                 raise
             return ()
         with database.reading() as tx:
-            keys.load_active(tx, Sealer(config.secret_keys))
+            _note_old_seals(sealed_under(tx, Sealer(config.secret_keys)))
             return clients.every(tx)
+
+
+def _note_old_seals(values: Mapping[int, int]) -> None:
+    old = sum(count for number, count in values.items() if number != 1)
+    if old:
+        click.secho(f"• {old} sealed values are under an older secret key. Run: oidc-bridge keys rewrap", fg="yellow")
 
 
 def _examine(config: Config, registered: Sequence[Client]) -> bool:

@@ -12,8 +12,9 @@ from bridge.cli.configured import configured, fail, say_faults
 from bridge.clock import system_clock
 from bridge.config.client_checks import client_faults
 from bridge.config.settings import Config
+from bridge.history import OPERATOR, AuditEntry, Event
 from bridge.model import GRANT_TYPES, SIGNING_ALGORITHMS, Client
-from bridge.store import Database, Tx, clients
+from bridge.store import Database, Tx, audit, clients
 
 _ALGORITHMS = click.Choice(SIGNING_ALGORITHMS)
 _OPTIONS: tuple[Callable[..., Any], ...] = (
@@ -34,6 +35,11 @@ _OPTIONS: tuple[Callable[..., Any], ...] = (
     click.option("--sector-identifier", help="Host that pairwise clients share a sub by."),
     click.option("--assertion-max-age", type=int, help="Seconds since Dynamic issued the assertion."),
     click.option("--assertion-once/--no-assertion-once", default=None, help="Take each assertion once."),
+    click.option("--refresh-rotation/--no-refresh-rotation", default=None, help="A new refresh token each time."),
+    click.option("--refresh-grace", type=int, help="Seconds in which a spent refresh token leads to the newest."),
+    click.option("--refresh-retry-ttl", type=int, help="Seconds in which it leads to a successor never used."),
+    click.option("--refresh-idle-ttl", type=int, help="Seconds that a refresh token lives unused."),
+    click.option("--refresh-absolute-ttl", type=int, help="Seconds that a grant lives at most."),
 )
 
 
@@ -62,6 +68,7 @@ def add(config: Config, client_id: str, public: bool, **settings: Any) -> None:
         now = system_clock()
         if not clients.add(tx, registered, now):
             fail(f"There is a client {client_id!r} already.")
+        _record(tx, Event.CLIENT_ADDED, client_id, now)
         if not public:
             click.echo(clients.add_secret(tx, client_id, now, overlap=0))
             click.echo("This is the client's secret. It is shown once.", err=True)
@@ -134,7 +141,9 @@ def rotate_secret(config: Config, client_id: str, overlap: int) -> None:
     with _writing(config) as tx:
         if _known(clients.find(tx, client_id), client_id).public:
             fail("A public client has no secret.")
-        click.echo(clients.add_secret(tx, client_id, system_clock(), overlap=max(0, overlap)))
+        now = system_clock()
+        _record(tx, Event.CLIENT_SECRET_ADDED, client_id, now)
+        click.echo(clients.add_secret(tx, client_id, now, overlap=max(0, overlap)))
 
 
 @client.command("new-secret")
@@ -149,7 +158,13 @@ def _change(config: Config, client_id: str, changes: dict[str, Any]) -> None:
     with _writing(config) as tx:
         changed = replace(_known(clients.find_to_change(tx, client_id), client_id), **changes)
         _refuse_faults(config, changed)
-        clients.change(tx, changed, system_clock())
+        now = system_clock()
+        clients.change(tx, changed, now)
+        _record(tx, Event.CLIENT_CHANGED, client_id, now, settings=sorted(changes))
+
+
+def _record(tx: Tx, event: Event, client_id: str, now: int, **detail: Any) -> None:
+    audit.record(tx, AuditEntry(at=now, event=event, actor=OPERATOR, client_id=client_id, detail=detail))
 
 
 def _given(settings: dict[str, Any]) -> dict[str, Any]:

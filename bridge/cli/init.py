@@ -13,7 +13,7 @@ from bridge.config.client_checks import client_faults
 from bridge.config.settings import Config, ConfigFaults
 from bridge.config.sources import DEFAULT_ENV_FILE, known_environment_id, load
 from bridge.errors import SchemaMismatch, SealBroken, Unavailable
-from bridge.model import Client
+from bridge.model import REFRESH_TOKEN, TOKEN_EXCHANGE, Client
 from bridge.store import Database, clients
 from bridge.store.seal import new_secret_key
 
@@ -88,7 +88,8 @@ def _checked(settings: dict[str, str], env_file: Path | None) -> Config:
 
 def _checked_client(client_id: str, origins: tuple[str, ...]) -> Client:
     scopes = ("openid", "profile", "email", "wallets", "offline_access")
-    client = Client(client_id, name=client_id, scopes=scopes, assertion_origins=origins)
+    grants = (TOKEN_EXCHANGE, REFRESH_TOKEN)
+    client = Client(client_id, name=client_id, grants=grants, scopes=scopes, assertion_origins=origins)
     faults = list(client_faults(client, environments=[], needs_secret=False))
     if faults:
         fail("Nothing was written:\n" + "\n".join(map(str, faults)))

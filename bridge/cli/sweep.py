@@ -15,6 +15,6 @@ def sweep(config: Config) -> None:
     """Remove what has expired, in small batches. Run it every hour or so."""
     with Database(config.database_url) as database:
         database.check_schema()
-        removed = sweep_database(database, system_clock())
+        removed = sweep_database(database, system_clock(), audit_retention=config.audit_retention)
     for table, count in removed.items():
         click.echo(f"{count:>8}  {table}")

@@ -1,11 +1,18 @@
 """`oidc-bridge user`: the people who were here."""
 
+from collections.abc import Callable
+from typing import TypeVar
+
 import click
 
 from bridge.cli.configured import configured, fail
 from bridge.clock import system_clock
 from bridge.config.settings import Config
-from bridge.store import Database, users
+from bridge.history import OPERATOR
+from bridge.lifecycle.closing import disable_user, enable_user, revoke_user
+from bridge.store import Database, Tx
+
+Answer = TypeVar("Answer")
 
 
 @click.group()
@@ -17,21 +24,39 @@ def user() -> None:
 @click.argument("sub")
 @configured
 def disable(config: Config, sub: str) -> None:
-    """Stop every grant and every token of the user with SUB, at once."""
-    _set(config, sub, disabled=True)
+    """Switch the user with SUB off, and end all they have: every grant and every token, at once and for good."""
+    _say(_done(config, lambda tx, now: disable_user(tx, sub, actor=OPERATOR, now=now)))
 
 
 @user.command()
 @click.argument("sub")
 @configured
 def enable(config: Config, sub: str) -> None:
-    """Let the user with SUB in again."""
-    _set(config, sub, disabled=False)
+    """Let the user with SUB sign in again."""
+    if not _done(config, lambda tx, now: enable_user(tx, sub, actor=OPERATOR, now=now)):
+        _unknown()
 
 
-def _set(config: Config, sub: str, *, disabled: bool) -> None:
+@user.command()
+@click.argument("sub")
+@configured
+def revoke(config: Config, sub: str) -> None:
+    """Sign the user with SUB out everywhere: all that was issued until now ends, and so do the sign-ins behind it."""
+    _say(_done(config, lambda tx, now: revoke_user(tx, sub, actor=OPERATOR, now=now)))
+
+
+def _done(config: Config, verb: Callable[[Tx, int], Answer]) -> Answer:
     with Database(config.database_url) as database:
         database.check_schema()
         with database.writing() as tx:
-            if not users.set_disabled(tx, sub, disabled=disabled, now=system_clock()):
-                fail("There is no user with that sub.")
+            return verb(tx, system_clock())
+
+
+def _say(ended: int | None) -> None:
+    if ended is None:
+        _unknown()
+    click.echo(f"{ended} grant{'' if ended == 1 else 's'} ended.", err=True)
+
+
+def _unknown() -> None:
+    fail("There is no user with that sub.")

@@ -9,6 +9,7 @@ from uuid import UUID
 from bridge.config.client_checks import client_faults
 from bridge.config.settings import Config, Fault
 from bridge.config.urls import is_loopback, origin_problem, url_problem
+from bridge.keylife import LONGEST_ROTATION, SHORTEST_ROTATION
 from bridge.model import Environment
 from bridge.oauth.rules import is_scope_word
 from bridge.store.engines import MEMORY, is_database_url, sqlite_path
@@ -115,11 +116,15 @@ def _limits(config: Config) -> Iterator[Fault]:
     for setting, value, least, most in (
         ("BRIDGE_ASSERTION_MAX_LIFETIME", config.assertion_max_lifetime, 60, LONGEST_ASSERTION),
         ("BRIDGE_CLOCK_SKEW", config.clock_skew, 0, 60),
+        ("BRIDGE_AUDIT_RETENTION", config.audit_retention, 86400, 10 * 365 * 86400),
         ("BRIDGE_PORT", config.port, 1, 65535),
         ("BRIDGE_WORKERS", config.workers, 1, 256),
     ):
         if not least <= value <= most:
             yield Fault(setting, f"is not between {least} and {most}", "Choose a value in that range.")
+    if config.key_rotation != 0 and not SHORTEST_ROTATION <= config.key_rotation <= LONGEST_ROTATION:
+        mend = "Choose a value in that range; 0 leaves rotation to: oidc-bridge keys rotate"
+        yield Fault("BRIDGE_KEY_ROTATION", f"is not between {SHORTEST_ROTATION} and {LONGEST_ROTATION}", mend)
     if config.log_level not in ("DEBUG", "INFO", "WARNING", "ERROR"):
         yield Fault("BRIDGE_LOG_LEVEL", "is no log level", "Use DEBUG, INFO, WARNING or ERROR.")
 

@@ -6,6 +6,7 @@ from collections.abc import Collection, Iterator
 
 from bridge.config.settings import Fault
 from bridge.config.urls import HOST, origin_problem
+from bridge.keylife import LONGEST_TOKEN
 from bridge.model import CLIENT_CREDENTIALS, GRANT_TYPES, Client
 from bridge.oauth.rules import is_scope_word
 
@@ -85,9 +86,15 @@ def _targets(client: Client) -> _Problems:
 
 def _lifetimes(client: Client) -> _Problems:
     for setting, value, least, most in (
-        ("access_token_ttl", client.access_token_ttl, 30, 86400),
-        ("id_token_ttl", client.id_token_ttl, 30, 86400),
+        ("access_token_ttl", client.access_token_ttl, 30, LONGEST_TOKEN),
+        ("id_token_ttl", client.id_token_ttl, 30, LONGEST_TOKEN),
         ("assertion_max_age", client.assertion_max_age, 30, 30 * 86400),
+        ("refresh_grace", client.refresh_grace, 0, 300),
+        ("refresh_retry_ttl", client.refresh_retry_ttl, 0, 7 * 86400),
+        ("refresh_idle_ttl", client.refresh_idle_ttl, 600, 400 * 86400),
+        ("refresh_absolute_ttl", client.refresh_absolute_ttl, 600, 400 * 86400),
     ):
         if not least <= value <= most:
             yield setting, f"is not between {least} and {most} seconds", "Choose a value in that range."
+    if client.public and not client.refresh_rotation:
+        yield "refresh_rotation", "a public client's refresh tokens have to rotate", "Set it to true (RFC 9700)."

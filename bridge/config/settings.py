@@ -19,6 +19,8 @@ class Config:
     development: bool
     assertion_max_lifetime: int
     clock_skew: int
+    audit_retention: int
+    key_rotation: int  # 0: by command only
     host: str
     port: int
     workers: int

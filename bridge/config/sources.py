@@ -54,6 +54,8 @@ class _Settings(BaseSettings):
     development: bool = _setting(False, "BRIDGE_DEVELOPMENT", "development")
     assertion_max_lifetime: int = _setting(30 * 86400, "BRIDGE_ASSERTION_MAX_LIFETIME", "assertion_max_lifetime")
     clock_skew: int = _setting(30, "BRIDGE_CLOCK_SKEW", "clock_skew")
+    audit_retention: int = _setting(90 * 86400, "BRIDGE_AUDIT_RETENTION", "audit_retention")
+    key_rotation: int = _setting(90 * 86400, "BRIDGE_KEY_ROTATION", "key_rotation")
     host: str = _setting("127.0.0.1", "BRIDGE_HOST", "host")
     port: int = _setting(8080, "BRIDGE_PORT", "port")
     workers: int = _setting(1, "BRIDGE_WORKERS", "workers")
@@ -65,6 +67,7 @@ class _Settings(BaseSettings):
     key_source: str | None = _setting(None, "DYNAMIC_KEY_SOURCE")
     issuers: str | None = _setting(None, "DYNAMIC_ISSUERS")
     request_origin: str | None = _setting(None, "DYNAMIC_REQUEST_ORIGIN")
+    revocations_heard: bool | None = _setting(None, "DYNAMIC_REVOCATIONS_HEARD")
     environments: list[dict[str, Any]] = _setting([], "environments")
     clients: list[dict[str, Any]] = _setting([], "clients")
     claims: list[dict[str, Any]] = _setting([], "claims")
@@ -184,6 +187,8 @@ def _config(settings: _Settings, faults: list[Fault]) -> Config:
         development=settings.development,
         assertion_max_lifetime=settings.assertion_max_lifetime,
         clock_skew=settings.clock_skew,
+        audit_retention=settings.audit_retention,
+        key_rotation=settings.key_rotation,
         host=settings.host,
         port=settings.port,
         workers=settings.workers,
@@ -203,6 +208,7 @@ def _with_single_environment(
             "key_source": settings.key_source,
             "issuers": _listed(settings.issuers) if settings.issuers else None,
             "request_origin": settings.request_origin,
+            "revocations_heard": settings.revocations_heard,
         }.items()
         if value is not None
     }

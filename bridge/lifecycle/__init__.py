@@ -1,4 +1,8 @@
-"""What may live and what must end. The one gate before every issue; later, every closing and its cause.
+"""What may live and what must end.
 
-No Authlib, no Flask: rules over values of bridge.model.
+    gate      the one gate before every issue and every use
+    refresh   the states of a refresh token, and what follows from each; how long a kept grant may live
+    closing   every ending, with who ended it, why, and the entry that remembers it
+
+No Authlib, no Flask: rules over values of bridge.model and the verbs of bridge.store.
 """

@@ -89,6 +89,8 @@ class Assertions:
             tx, accepted.identity, assertion, primary_environment=self._primary_environment, now=now
         )
         may_issue(client, known.user, assertion.environment, grant_type)
+        if known.user.was_revoked_since(assertion.issued_at):
+            raise Refused(Reason.ASSERTION_REVOKED)
         if once and not seen.take_once(tx, assertion):
             raise Refused(Reason.ASSERTION_REPLAYED)
         return Grant(

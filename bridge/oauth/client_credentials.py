@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from bridge.errors import Refused
 from bridge.model import CLIENT_CREDENTIALS, Grant
-from bridge.oauth.redemption import Redemption
+from bridge.oauth.redemption import Decision, Redemption
 from bridge.oauth.rules import USER_SCOPES, granted_audience, granted_scope
 from bridge.reasons import Reason
 from bridge.store import Tx
@@ -30,7 +30,7 @@ class ClientCredentials(Redemption[_Proof]):
         audience = granted_audience(self.form, client, issuer=self.server.issuer, openid=False)
         return _Proof(scope, audience)
 
-    def decide(self, tx: Tx) -> Grant:
+    def decide(self, tx: Tx) -> Decision:
         """The grant that a client gives itself; the gate was passed when it authenticated."""
         del tx
-        return Grant(client=self.caller, user=None, scope=self.proof.scope, audience=self.proof.audience)
+        return Decision(Grant(client=self.caller, user=None, scope=self.proof.scope, audience=self.proof.audience))

@@ -3,11 +3,10 @@
 import json
 from collections.abc import Mapping, Sequence
 
+from bridge.model import REFRESH_TOKEN
 from bridge.oauth.client_auth import METHODS
 from bridge.oauth.rules import OFFLINE_ACCESS
 from bridge.tokens.claims import ClaimSelection
-
-_REFRESH = "refresh_token"
 
 
 def discovery_document(
@@ -19,7 +18,7 @@ def discovery_document(
     selection: ClaimSelection,
 ) -> bytes:
     """The document, as bytes to be served unchanged. `endpoints` maps metadata names to URLs."""
-    offline = [OFFLINE_ACCESS] if _REFRESH in grant_types else []
+    offline = [OFFLINE_ACCESS] if REFRESH_TOKEN in grant_types else []
     document = {
         "issuer": issuer,
         **endpoints,
@@ -29,6 +28,7 @@ def discovery_document(
         "subject_types_supported": ["public", "pairwise"],
         "id_token_signing_alg_values_supported": list(algorithms),
         "token_endpoint_auth_methods_supported": list(METHODS),
+        "revocation_endpoint_auth_methods_supported": list(METHODS),
         "introspection_endpoint_auth_methods_supported": [method for method in METHODS if method != "none"],
         "claim_types_supported": ["normal"],
         "claims_supported": ["sub", "iss", "aud", "exp", "iat", "auth_time", "amr", "sid", *selection.supported],

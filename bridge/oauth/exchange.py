@@ -4,16 +4,18 @@ from dataclasses import dataclass
 from typing import Any
 
 from bridge.errors import Refused
-from bridge.model import TOKEN_EXCHANGE, Client, Grant
+from bridge.lifecycle.refresh import keep
+from bridge.model import TOKEN_EXCHANGE, Client
 from bridge.oauth.assertions import Accepted
-from bridge.oauth.redemption import Redemption, bearer_reply
+from bridge.oauth.redemption import Decision, Redemption
 from bridge.oauth.request import Form
-from bridge.oauth.rules import OFFLINE_ACCESS, granted_audience, granted_scope
+from bridge.oauth.rules import OFFLINE_ACCESS, granted_audience, granted_scope, may_be_kept
 from bridge.reasons import Reason
 from bridge.store import Tx
 
 _TYPE = "urn:ietf:params:oauth:token-type:"
-JWT, ID_TOKEN, ACCESS_TOKEN = f"{_TYPE}jwt", f"{_TYPE}id_token", f"{_TYPE}access_token"
+JWT, ID_TOKEN = f"{_TYPE}jwt", f"{_TYPE}id_token"
+ACCESS_TOKEN, REFRESH_TOKEN = f"{_TYPE}access_token", f"{_TYPE}refresh_token"
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +24,7 @@ class ExchangeRequest:
 
     scope: tuple[str, ...]
     audience: tuple[str, ...]
-    wants_id_token: bool
+    issued_type: str  # ACCESS_TOKEN, ID_TOKEN or REFRESH_TOKEN
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,41 +46,47 @@ class TokenExchange(Redemption[_Proof]):
         subject_token = self.form.require("subject_token")
         return _Proof(asked, self.server.assertions.accept(subject_token, self.caller, asked.scope, self.now))
 
-    def decide(self, tx: Tx) -> Grant:
-        """The grant that the assertion gives its client."""
-        return self.server.assertions.grant(
+    def decide(self, tx: Tx) -> Decision:
+        """The grant that the assertion gives its client, kept if it may be renewed."""
+        asked, accepted = self.proof.asked, self.proof.accepted
+        grant = self.server.assertions.grant(
             tx,
-            self.proof.accepted,
+            accepted,
             client=self.caller,
             grant_type=self.GRANT_TYPE,
-            scope=self.proof.asked.scope,
-            audience=self.proof.asked.audience,
+            scope=asked.scope,
+            audience=asked.audience,
             once=self.caller.assertion_once,
             now=self.now,
         )
+        if OFFLINE_ACCESS not in asked.scope:
+            return Decision(grant)
+        kept = keep(tx, grant, accepted.assertion, self.now)
+        return Decision(kept.grant, kept.refresh_token)
 
-    def reply(self, grant: Grant) -> dict[str, Any]:
-        """RFC 8693 section 2.2.1. An ID token asked for by type sits in access_token, with token_type N_A."""
-        if self.proof.asked.wants_id_token:
-            id_token, expires_in = self.server.mint.mint_id_token(grant, self.now)
-            return {
-                "access_token": id_token,
-                "issued_token_type": ID_TOKEN,
-                "token_type": "N_A",
-                "expires_in": expires_in,
-                "scope": " ".join(grant.scope),
-            }
-        return {**bearer_reply(self.server.mint.mint(grant, self.now)), "issued_token_type": ACCESS_TOKEN}
+    def reply(self, decision: Decision) -> dict[str, Any]:
+        """RFC 8693 section 2.2.1. What was asked for by type sits in access_token; token_type N_A says it is none."""
+        grant, issued_type = decision.grant, self.proof.asked.issued_type
+        if issued_type == ACCESS_TOKEN:
+            return {**super().reply(decision), "issued_token_type": ACCESS_TOKEN}
+        reply: dict[str, Any] = {"issued_token_type": issued_type, "token_type": "N_A", "scope": " ".join(grant.scope)}
+        if issued_type == REFRESH_TOKEN:
+            return {**reply, "access_token": decision.refresh_token}
+        id_token, expires_in = self.server.mint.mint_id_token(grant, self.now)
+        reply |= {"access_token": id_token, "expires_in": expires_in}
+        return reply if decision.refresh_token is None else {**reply, "refresh_token": decision.refresh_token}
 
 
 def exchange_request(form: Form, client: Client, issuer: str) -> ExchangeRequest:
     """What the form asks for in this client's name. Raises Refused."""
-    wants_id_token = _wants_id_token(form)
-    scope = granted_scope(form, client, grantable=frozenset(client.scopes) - {OFFLINE_ACCESS})
-    if wants_id_token and "openid" not in scope:
-        raise Refused(Reason.SCOPE_NOT_ALLOWED, "an ID token needs scope openid")
+    issued_type = _issued_type(form)
+    grantable = frozenset(client.scopes) if may_be_kept(client) else frozenset(client.scopes) - {OFFLINE_ACCESS}
+    scope = granted_scope(form, client, grantable=grantable)
+    needed = {ID_TOKEN: "openid", REFRESH_TOKEN: OFFLINE_ACCESS}.get(issued_type)
+    if needed is not None and needed not in scope:
+        raise Refused(Reason.SCOPE_NOT_ALLOWED, f"the type asked for needs scope {needed}")
     audience = granted_audience(form, client, issuer=issuer, openid="openid" in scope)
-    return ExchangeRequest(scope, audience, wants_id_token)
+    return ExchangeRequest(scope, audience, issued_type)
 
 
 def _check_subject_token_type(form: Form) -> None:
@@ -92,8 +100,8 @@ def _check_no_actor(form: Form) -> None:
         raise Refused(Reason.PARAMETER_INVALID, "actor_token: delegation is not offered")
 
 
-def _wants_id_token(form: Form) -> bool:
+def _issued_type(form: Form) -> str:
     wanted = form.get("requested_token_type") or ACCESS_TOKEN
-    if wanted not in (ACCESS_TOKEN, ID_TOKEN):
+    if wanted not in (ACCESS_TOKEN, ID_TOKEN, REFRESH_TOKEN):
         raise Refused(Reason.PARAMETER_INVALID, "requested_token_type")
-    return wanted == ID_TOKEN
+    return wanted

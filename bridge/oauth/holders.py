@@ -1,4 +1,4 @@
-"""Whom an access token stands for, and whether they may still act: asked by userinfo and introspection alike."""
+"""Whom a token stands for, and whether they may still act: asked by userinfo and introspection alike."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -7,8 +7,9 @@ from bridge.errors import Refused
 from bridge.lifecycle.gate import may_act
 from bridge.model import Client, Environment, User
 from bridge.reasons import Reason
-from bridge.store import Database, users
+from bridge.store import Database, refresh_tokens, revoked
 from bridge.store.clients import Clients
+from bridge.store.refresh_tokens import PresentedToken
 from bridge.tokens.keyring import Keyring
 from bridge.tokens.pairwise import PairwiseSubjects
 from bridge.tokens.read import AccessToken, read_access_token
@@ -24,7 +25,7 @@ class Holder:
 
 
 class Holders:
-    """Reads access tokens back to the client and the user they were issued for."""
+    """Reads tokens back to the client and the user they were issued for."""
 
     def __init__(
         self,
@@ -50,21 +51,44 @@ class Holders:
         if client is None:
             raise Refused(Reason.ACCESS_TOKEN_INVALID, "client is gone")
         user = self._user(token, client)
-        environment = self._environments.get(user.environment_id) if user is not None else None
-        if user is not None and environment is None:
-            raise Refused(Reason.ACCESS_TOKEN_INVALID, "environment is gone")
         try:
-            may_act(client, user, environment)
+            self._check_may_act(client, user)
         except Refused as refused:
             raise Refused(Reason.ACCESS_TOKEN_INVALID, refused.reason.code) from refused
         return Holder(token, client, user)
 
+    def find_refresh_token(self, raw: str, client: Client, now: int) -> PresentedToken:
+        """The client's own refresh token, if it is the unspent one of a grant that lives. Raises Refused."""
+        with self._database.reading() as tx:
+            presented = refresh_tokens.find(tx, raw)
+        if presented is None or presented.grant.client_id != client.client_id:
+            raise Refused(Reason.REFRESH_TOKEN_INVALID)
+        if presented.spent_at is not None or presented.expires_at <= now:
+            raise Refused(Reason.REFRESH_TOKEN_EXPIRED)
+        if not presented.grant.is_open(now) or presented.user.was_revoked_since(presented.grant.opened_at):
+            raise Refused(Reason.GRANT_ENDED)
+        self._check_may_act(client, presented.user)
+        return presented
+
+    def _check_may_act(self, client: Client, user: User | None) -> None:
+        environment = self._environments.get(user.environment_id) if user is not None else None
+        if user is not None and environment is None:
+            raise Refused(Reason.ENVIRONMENT_NOT_ALLOWED, "no longer configured")
+        may_act(client, user, environment)
+
     def _user(self, token: AccessToken, client: Client) -> User | None:
         if token.sub == token.client_id:  # client credentials (RFC 9068 section 2.2); no user's sub is a client_id
+            with self._database.reading() as tx:
+                if revoked.is_revoked(tx, token.jti):
+                    raise Refused(Reason.ACCESS_TOKEN_INVALID, "revoked")
             return None
         sub = self._subjects.behind(client, token.sub)
-        with self._database.reading() as tx:
-            user = users.by_sub(tx, sub) if sub is not None else None
-        if user is None:
+        if sub is None:
             raise Refused(Reason.ACCESS_TOKEN_INVALID, "user is gone")
-        return user
+        with self._database.reading() as tx:
+            standing = revoked.standing(tx, sub=sub, jti=token.jti, grant_id=token.grant_id)
+        if standing is None:
+            raise Refused(Reason.ACCESS_TOKEN_INVALID, "user is gone")
+        if standing.is_revoked or standing.grant_ended or standing.user.was_revoked_since(token.issued_at):
+            raise Refused(Reason.ACCESS_TOKEN_INVALID, "revoked")
+        return standing.user

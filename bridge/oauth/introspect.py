@@ -1,4 +1,4 @@
-"""Introspection (RFC 7662): is this access token good, and may you know?"""
+"""Introspection (RFC 7662): is this token good, and may you know?"""
 
 from typing import Any
 
@@ -9,20 +9,29 @@ from bridge.oauth.holders import Holder, Holders
 from bridge.oauth.refusals import refusal_answer
 from bridge.oauth.request import Answer, HttpRequest, json_answer, read_form
 from bridge.reasons import Reason
+from bridge.store.handles import is_refresh_token
+from bridge.tokens.pairwise import PairwiseSubjects
 
 _SHOWN = ("iss", "sub", "aud", "client_id", "scope", "exp", "iat", "jti", "sid", "auth_time", "amr")
 
 
 class Introspection:
-    """Answers confidential clients about their own tokens and those for the resources they serve."""
+    """Answers confidential clients about their own tokens and access tokens for the resources they serve."""
 
     def __init__(
-        self, *, issuer: str, reasons_url: str, authentication: ClientAuthentication, holders: Holders
+        self,
+        *,
+        issuer: str,
+        reasons_url: str,
+        authentication: ClientAuthentication,
+        holders: Holders,
+        subjects: PairwiseSubjects,
     ) -> None:
         self._issuer = issuer
         self._reasons_url = reasons_url
         self._authentication = authentication
         self._holders = holders
+        self._subjects = subjects
 
     def respond(self, http: HttpRequest) -> Answer:
         """200 in either case; what is not active, or none of the caller's business, is exactly {"active": false}."""
@@ -37,6 +46,8 @@ class Introspection:
 
     def _state(self, raw: str, caller: Client, now: int) -> dict[str, Any]:
         try:
+            if is_refresh_token(raw):
+                return self._refresh_token_state(raw, caller, now)
             holder = self._holders.find(raw, now)
         except Refused:
             return {"active": False}
@@ -44,6 +55,21 @@ class Introspection:
             return {"active": False}
         claims = holder.token.claims
         return {"active": True, "token_type": "Bearer", **{name: claims[name] for name in _SHOWN if name in claims}}
+
+    def _refresh_token_state(self, raw: str, caller: Client, now: int) -> dict[str, Any]:
+        """Its own unspent refresh token; it has no token_type, for nobody may be addressed with it."""
+        presented = self._holders.find_refresh_token(raw, caller, now)
+        grant = presented.grant
+        return {
+            "active": True,
+            "iss": self._issuer,
+            "sub": self._subjects.shown_to(caller, grant.sub),
+            "client_id": caller.client_id,
+            "scope": " ".join(grant.scope),
+            "exp": presented.expires_at,
+            "sid": grant.sid,
+            "auth_time": grant.auth_time,
+        }
 
     def _concerns(self, holder: Holder, caller: Client) -> bool:
         """Its own tokens, and those for a resource that it serves (threats O24). Nobody else serves our userinfo."""

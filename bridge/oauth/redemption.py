@@ -1,22 +1,35 @@
 """What every grant type shares, and therefore none can forget: who asks, the gate, one transaction, one mint."""
 
+from dataclasses import dataclass, field, replace
 from typing import Any, Generic, TypeVar
 
 from authlib.oauth2.rfc6749 import BaseGrant, TokenEndpointMixin
 
+from bridge.history import AuditEntry, Event, acting
 from bridge.lifecycle.gate import may_issue
-from bridge.model import Client, Grant, Tokens
+from bridge.model import Client, Grant, Json, Tokens
 from bridge.oauth.request import Form
 from bridge.oauth.server import TokenServer
-from bridge.store import Tx
+from bridge.store import Tx, audit
 
 Proof = TypeVar("Proof")
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What a redemption comes by: a grant, a refresh token where the grant is kept, and what the audit log adds."""
+
+    grant: Grant
+    refresh_token: str | None = field(default=None, repr=False)
+    event: Event = Event.ISSUED
+    detail: Json = field(default_factory=dict)
 
 
 class Redemption(BaseGrant, TokenEndpointMixin, Generic[Proof]):
     """One way to come by a Grant. A kind fills in `prove` and `decide`; the order of the steps is fixed here.
 
-        authenticate ─▶ gate ─▶ prove (no transaction; may call out) ─▶ decide (one transaction) ─▶ mint ─▶ answer
+        authenticate ─▶ gate ─▶ prove (no transaction; may call out)
+                     ─▶ decide, and keep an audit entry (one transaction) ─▶ mint ─▶ answer
 
     (Authlib calls the handler of a grant_type a grant; in this house a Grant is the permission.)
     """
@@ -30,7 +43,7 @@ class Redemption(BaseGrant, TokenEndpointMixin, Generic[Proof]):
         """Everything that can be judged without our database. Raises Refused and Unavailable."""
         raise NotImplementedError
 
-    def decide(self, tx: Tx) -> Grant:
+    def decide(self, tx: Tx) -> Decision:
         """The grant that the proof leads to, after may_issue for its user.
 
         Raises Refused; a refusal commits what was written.
@@ -45,12 +58,29 @@ class Redemption(BaseGrant, TokenEndpointMixin, Generic[Proof]):
 
     def create_token_response(self) -> tuple[int, dict[str, Any], list[tuple[str, str]]]:
         """Authlib's second step. The tokens are signed after the commit: nothing is handed out that was not kept."""
-        grant = self.server.database.decide(self.decide)
-        return 200, self.reply(grant), []
+        decision = self.server.database.decide(self._decided)
+        return 200, self.reply(decision), []
 
-    def reply(self, grant: Grant) -> dict[str, Any]:
+    def reply(self, decision: Decision) -> dict[str, Any]:
         """The body of the answer (RFC 6749 section 5.1)."""
-        return bearer_reply(self.server.mint.mint(grant, self.now))
+        tokens = self.server.mint.mint(decision.grant, self.now)
+        return bearer_reply(replace(tokens, refresh_token=decision.refresh_token))
+
+    def _decided(self, tx: Tx) -> Decision:
+        decision = self.decide(tx)
+        grant = decision.grant
+        entry = AuditEntry(
+            at=self.now,
+            event=decision.event,
+            actor=acting(self.caller),
+            client_id=self.caller.client_id,
+            sub=grant.user.sub if grant.user is not None else None,
+            sid=grant.sid,
+            grant_id=grant.grant_id,
+            detail={"grant_type": self.GRANT_TYPE, "scope": " ".join(grant.scope), **decision.detail},
+        )
+        audit.record(tx, entry)
+        return decision
 
     @property
     def caller(self) -> Client:
@@ -78,6 +108,7 @@ def bearer_reply(tokens: Tokens) -> dict[str, Any]:
         "token_type": "Bearer",
         "expires_in": tokens.expires_in,
         "scope": " ".join(tokens.scope) or None,
+        "refresh_token": tokens.refresh_token,
         "id_token": tokens.id_token,
     }
     return {name: value for name, value in members.items() if value is not None}

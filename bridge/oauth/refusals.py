@@ -6,9 +6,17 @@ The description is the reason's fixed sentence and echoes nothing of the request
 from collections.abc import Mapping
 from dataclasses import replace
 
-from bridge.errors import NotServed
+from bridge.errors import NotServed, Refused
 from bridge.oauth.request import Answer, HttpRequest, json_answer
 from bridge.reasons import Reason
+
+
+class GrantRefused(Refused):
+    """What was presented as a grant is no good: invalid_grant, unless the table says otherwise.
+
+    An assertion at jwt-bearer (RFC 7523 section 3.1) and a refresh token (RFC 6749 section 5.2) are refused so.
+    """
+
 
 # RFC 6749 section 5.2 and RFC 8693 section 2.2.2; what is not named here is invalid_request.
 _ERRORS: Mapping[Reason, tuple[str, int]] = {
@@ -18,6 +26,7 @@ _ERRORS: Mapping[Reason, tuple[str, int]] = {
     Reason.GRANT_TYPE_UNSUPPORTED: ("unsupported_grant_type", 400),
     Reason.SCOPE_NOT_ALLOWED: ("invalid_scope", 400),
     Reason.TARGET_NOT_ALLOWED: ("invalid_target", 400),
+    Reason.TOKEN_OF_ANOTHER_CLIENT: ("invalid_grant", 400),
     Reason.TOO_MANY_TRIES: ("temporarily_unavailable", 429),
     Reason.BODY_TOO_LARGE: ("invalid_request", 413),
     Reason.ACCESS_TOKEN_INVALID: ("invalid_token", 401),
@@ -26,16 +35,17 @@ _ERRORS: Mapping[Reason, tuple[str, int]] = {
     Reason.DATABASE_UNAVAILABLE: ("temporarily_unavailable", 503),
 }
 _INVALID_REQUEST = ("invalid_request", 400)
+_INVALID_GRANT = ("invalid_grant", 400)
 
 _FORBIDDEN = str.maketrans({'"': "'", "\\": "/"})  # RFC 6749 section 5.2 keeps these out of a description
 
 
-def error_document(reason: Reason, reasons_url: str) -> dict[str, str]:
+def error_document(why: NotServed, reasons_url: str) -> dict[str, str]:
     """The body that says so: error, error_description, error_uri."""
     return {
-        "error": _ERRORS.get(reason, _INVALID_REQUEST)[0],
-        "error_description": reason.means.translate(_FORBIDDEN),
-        "error_uri": f"{reasons_url}/{reason.code}",
+        "error": _error(why)[0],
+        "error_description": why.reason.means.translate(_FORBIDDEN),
+        "error_uri": f"{reasons_url}/{why.reason.code}",
     }
 
 
@@ -44,11 +54,15 @@ def refusal_answer(why: NotServed, reasons_url: str, request: HttpRequest) -> An
 
     What is unavailable is 503 and never invalid_grant, on which clients would sign their users out.
     """
-    error, status = _ERRORS.get(why.reason, _INVALID_REQUEST)
-    answer = json_answer(status, error_document(why.reason, reasons_url))
+    error, status = _error(why)
+    answer = json_answer(status, error_document(why, reasons_url))
     headers = dict(answer.headers)
     if error == "invalid_client" and "authorization" in request.headers:
         headers["WWW-Authenticate"] = 'Basic realm="oidc-bridge"'  # RFC 6749 section 5.2
     if why.retry_after is not None:
         headers["Retry-After"] = str(why.retry_after)
     return replace(answer, headers=headers, why=why)
+
+
+def _error(why: NotServed) -> tuple[str, int]:
+    return _ERRORS.get(why.reason, _INVALID_GRANT if isinstance(why, GrantRefused) else _INVALID_REQUEST)

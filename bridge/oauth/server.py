@@ -6,6 +6,7 @@ from typing import Any
 from authlib.oauth2.rfc6749 import AuthorizationServer, OAuth2Request
 
 from bridge.errors import NotServed, Refused
+from bridge.model import Environment
 from bridge.oauth.assertions import Assertions
 from bridge.oauth.client_auth import ClientAuthentication
 from bridge.oauth.refusals import refusal_answer
@@ -38,6 +39,7 @@ class TokenServer(AuthorizationServer):
         authentication: ClientAuthentication,
         assertions: Assertions,
         mint: Mint,
+        environments: Mapping[str, Environment],
     ) -> None:
         super().__init__()
         self.issuer = issuer
@@ -45,6 +47,7 @@ class TokenServer(AuthorizationServer):
         self.authentication = authentication
         self.assertions = assertions
         self.mint = mint
+        self.environments = environments
         self._reasons_url = reasons_url
 
     @property

@@ -43,7 +43,7 @@ class Userinfo:
         answer = refusal_answer(why, self._reasons_url, http)
         if answer.status not in (400, 401, 403):
             return answer
-        document = error_document(why.reason, self._reasons_url)
+        document = error_document(why, self._reasons_url)
         if why.reason is Reason.SCOPE_INSUFFICIENT:
             document["scope"] = "openid"
         challenge = "Bearer " + ", ".join(f'{name}="{value}"' for name, value in document.items())

@@ -11,7 +11,8 @@ class Sealer:
     """Seals and opens what must be recoverable; what need not be is stored as a digest instead."""
 
     def __init__(self, keys: Sequence[str]) -> None:
-        self._fernet = MultiFernet([Fernet(key) for key in keys])
+        self._fernets = [Fernet(key) for key in keys]
+        self._fernet = MultiFernet(self._fernets)
 
     def seal(self, value: bytes) -> str:
         """The value, encrypted and authenticated."""
@@ -23,6 +24,16 @@ class Sealer:
             return self._fernet.decrypt(sealed.encode("ascii"))
         except InvalidToken as error:
             raise SealBroken from error
+
+    def sealed_under(self, sealed: str) -> int:
+        """Which of the secret keys opens it, the first being 1. Raises SealBroken if none does."""
+        for number, fernet in enumerate(self._fernets, 1):
+            try:
+                fernet.decrypt(sealed.encode("ascii"))
+            except InvalidToken:
+                continue
+            return number
+        raise SealBroken
 
 
 def new_secret_key() -> str:

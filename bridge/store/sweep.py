@@ -3,19 +3,37 @@
 from sqlalchemy import ColumnElement, Table, delete, select, tuple_
 
 from bridge.store.database import Database
-from bridge.store.tables import client_credentials, seen_assertions, upstream_sessions
+from bridge.store.tables import (
+    audit,
+    client_credentials,
+    grants,
+    refresh_tokens,
+    revoked_tokens,
+    seen_assertions,
+    upstream_sessions,
+)
 
 BATCH = 500
+KEPT_AFTER_EXPIRY = 60  # seconds; clocks differ, and nothing may be forgotten that another instance still honours
 
 
-def sweep(database: Database, now: int) -> dict[str, int]:
-    """Remove every expired row; how many of each table. One transaction per batch. Raises Unavailable."""
+def sweep(database: Database, now: int, *, audit_retention: int) -> dict[str, int]:
+    """Remove every expired row, and audit entries older than `audit_retention` seconds; how many of each table.
+
+    A spent refresh token is remembered until it would have been idle for too long: so long its reuse is noticed. One
+    transaction per batch. Raises Unavailable.
+    """
+    past = now - KEPT_AFTER_EXPIRY
     return {
         table.name: _sweep_table(database, table, expired)
         for table, expired in (
             (seen_assertions, seen_assertions.c.expires_at < now),
             (upstream_sessions, upstream_sessions.c.expires_at < now),
             (client_credentials, client_credentials.c.not_after < now),
+            (refresh_tokens, refresh_tokens.c.expires_at < past),
+            (grants, grants.c.expires_at < past),
+            (revoked_tokens, revoked_tokens.c.expires_at < past),
+            (audit, audit.c.at < now - audit_retention),
         )
     }
 

@@ -14,10 +14,11 @@ from sqlalchemy import (
     String,
     Table,
     Text,
+    UniqueConstraint,
     text,
 )
 
-REVISION = "0001"
+REVISION = "0003"
 """The migration that this code was written for: the head of migrations/versions."""
 
 metadata = MetaData()
@@ -55,6 +56,7 @@ users = Table(
     Column("created_at", BigInteger, nullable=False),
     Column("updated_at", BigInteger, nullable=False),
     Column("disabled_at", BigInteger),
+    Column("revoked_at", BigInteger),  # what was issued up to then is over
 )
 
 upstream_sessions = Table(
@@ -83,6 +85,9 @@ signing_keys = Table(
     Column("state", String(16), nullable=False),
     Column("private_key", Text, nullable=False),  # PEM, sealed
     Column("created_at", BigInteger, nullable=False),
+    Column("activated_at", BigInteger),  # of this and the next two: null until it has come
+    Column("retired_at", BigInteger),
+    Column("published_until", BigInteger),
     CheckConstraint("state IN ('pending', 'active', 'retired')", name="signing_keys_state"),
     Index(
         "signing_keys_one_active",
@@ -90,6 +95,13 @@ signing_keys = Table(
         unique=True,
         sqlite_where=text("state = 'active'"),
         postgresql_where=text("state = 'active'"),
+    ),
+    Index(
+        "signing_keys_one_pending",
+        "alg",
+        unique=True,
+        sqlite_where=text("state = 'pending'"),
+        postgresql_where=text("state = 'pending'"),
     ),
 )
 
@@ -99,4 +111,71 @@ secrets = Table(
     Column("name", String(64), primary_key=True),
     Column("value", Text, nullable=False),  # sealed
     Column("created_at", BigInteger, nullable=False),
+)
+
+grants = Table(
+    "grants",
+    metadata,
+    Column("grant_id", String(32), primary_key=True),
+    Column("client_id", String(128), nullable=False),
+    Column("sub", String(36), nullable=False, index=True),
+    Column("environment_id", String(36), nullable=False),
+    Column("session_key", String(128), nullable=False),  # the session at Dynamic that it rests on
+    Column("sid", String(64), nullable=False),  # what the client knows of that session
+    Column("scope", Text, nullable=False),
+    Column("audience", Text, nullable=False),
+    Column("auth_time", BigInteger, nullable=False),
+    Column("amr", Text, nullable=False),
+    Column("opened_at", BigInteger, nullable=False),
+    Column("expires_at", BigInteger, nullable=False, index=True),  # its absolute end; nothing of it lives longer
+    Column("closed_at", BigInteger),
+    Column("closed_cause", String(32)),
+    CheckConstraint("(closed_at IS NULL) = (closed_cause IS NULL)", name="grants_closed_for_a_cause"),
+    Index("grants_of_session", "environment_id", "session_key"),
+)
+
+refresh_tokens = Table(
+    "refresh_tokens",
+    metadata,
+    Column("digest", LargeBinary(32), primary_key=True),  # SHA-256 of the token
+    Column("grant_id", String(32), nullable=False),
+    Column("sequence", BigInteger, nullable=False),  # 0, 1, 2 … within its grant
+    Column("state", String(16), nullable=False),
+    Column("issued_at", BigInteger, nullable=False),
+    Column("expires_at", BigInteger, nullable=False, index=True),  # when it has been idle for too long
+    Column("spent_at", BigInteger),
+    Column("pad", LargeBinary(32)),  # leads whoever holds this token to its successor, and nobody else
+    CheckConstraint("state IN ('unspent', 'spent')", name="refresh_tokens_state"),
+    CheckConstraint("(state = 'spent') = (spent_at IS NOT NULL)", name="refresh_tokens_spent_at"),
+    CheckConstraint("(state = 'spent') = (pad IS NOT NULL)", name="refresh_tokens_pad"),
+    UniqueConstraint("grant_id", "sequence", name="refresh_tokens_sequence"),
+    Index(
+        "refresh_tokens_one_unspent",
+        "grant_id",
+        unique=True,
+        sqlite_where=text("state = 'unspent'"),
+        postgresql_where=text("state = 'unspent'"),
+    ),
+)
+
+revoked_tokens = Table(
+    "revoked_tokens",
+    metadata,
+    Column("jti", String(64), primary_key=True),
+    Column("expires_at", BigInteger, nullable=False, index=True),
+)
+
+audit = Table(
+    "audit",
+    metadata,
+    Column("id", BigInteger().with_variant(Integer, "sqlite"), primary_key=True),
+    Column("at", BigInteger, nullable=False, index=True),
+    Column("event", String(32), nullable=False),
+    Column("actor", String(160), nullable=False),
+    Column("client_id", String(128)),
+    Column("sub", String(36), index=True),
+    Column("sid", String(64), index=True),
+    Column("grant_id", String(32), index=True),
+    Column("cause", String(32)),
+    Column("detail", Text, nullable=False),
 )

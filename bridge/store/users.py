@@ -23,6 +23,16 @@ class Known:
     auth_time: int
 
 
+USER_COLUMNS = (
+    users.c.sub,
+    users.c.environment_id,
+    users.c.user_id,
+    users.c.claims,
+    users.c.disabled_at,
+    users.c.revoked_at,
+)
+"""What `user_of` makes a User of."""
+
 _FIND = (
     select(
         users.c.sub,
@@ -30,6 +40,7 @@ _FIND = (
         users.c.credentials_digest,
         users.c.told_at,
         users.c.disabled_at,
+        users.c.revoked_at,
         upstream_sessions.c.auth_time,
         upstream_sessions.c.expires_at,
     )
@@ -53,7 +64,7 @@ _PROFILE = select(users.c.claims).where(
 _ADD = insert_if_absent(
     users, "environment_id", "user_id", "sub", "claims", "credentials_digest", "told_at", "created_at", "updated_at"
 )
-_BY_SUB = select(users).where(users.c.sub == bindparam("wanted_sub"))
+_BY_SUB = select(*USER_COLUMNS).where(users.c.sub == bindparam("wanted_sub"))
 _UPDATE = (
     update(users)
     .where(
@@ -71,6 +82,7 @@ _UPDATE = (
     )
 )
 _DISABLE = update(users).where(users.c.sub == bindparam("wanted_sub")).values(disabled_at=bindparam("moment"))
+_REVOKE = update(users).where(users.c.sub == bindparam("wanted_sub")).values(revoked_at=bindparam("moment"))
 
 
 def recognise(tx: Tx, identity: Identity, assertion: Assertion, *, primary_environment: str, now: int) -> Known:
@@ -99,7 +111,14 @@ def recognise(tx: Tx, identity: Identity, assertion: Assertion, *, primary_envir
         auth_time = remember(tx, assertion, auth_time, expires_at)
     else:
         auth_time = row.auth_time
-    user = User(row.sub, identity.environment_id, identity.user_id, json.loads(claims), row.disabled_at is not None)
+    user = User(
+        row.sub,
+        identity.environment_id,
+        identity.user_id,
+        json.loads(claims),
+        disabled=row.disabled_at is not None,
+        revoked_at=row.revoked_at,
+    )
     return Known(user, auth_time)
 
 
@@ -152,14 +171,27 @@ def stored_profile(tx: Tx, identity: Identity) -> Identity | None:
 def by_sub(tx: Tx, sub: str) -> User | None:
     """The user with that sub, disabled or not."""
     row = tx.execute(_BY_SUB, {"wanted_sub": sub}).first()
-    if row is None:
-        return None
-    return User(row.sub, row.environment_id, row.user_id, json.loads(row.claims), row.disabled_at is not None)
+    return None if row is None else user_of(row)
+
+
+def user_of(row: Row[*tuple[Any, ...]], prefix: str = "") -> User:
+    """The user in a row that holds USER_COLUMNS, each name behind `prefix`."""
+    sub, environment_id, user_id, claims, disabled_at, revoked_at = (
+        getattr(row, f"{prefix}{column.name}") for column in USER_COLUMNS
+    )
+    return User(
+        sub, environment_id, user_id, json.loads(claims), disabled=disabled_at is not None, revoked_at=revoked_at
+    )
 
 
 def set_disabled(tx: Tx, sub: str, *, disabled: bool, now: int) -> bool:
     """Switch a user off or on; False if there is none with that sub."""
     return tx.execute(_DISABLE, {"wanted_sub": sub, "moment": now if disabled else None}).rowcount == 1
+
+
+def revoke(tx: Tx, sub: str, now: int) -> bool:
+    """Take back whatever the user was given up to now; False if there is none with that sub."""
+    return tx.execute(_REVOKE, {"wanted_sub": sub, "moment": now}).rowcount == 1
 
 
 def _add(tx: Tx, identity: Identity, *, primary_environment: str, now: int) -> None:

@@ -19,7 +19,7 @@ SCOPE_CLAIMS: Mapping[str, tuple[str, ...]] = {
 PROTOCOL_CLAIMS = frozenset(
     {
         *("iss", "sub", "aud", "exp", "nbf", "iat", "jti", "typ", "azp", "nonce", "auth_time", "acr", "amr", "sid"),
-        *("at_hash", "c_hash", "s_hash", "client_id", "scope", "cnf", "act", "may_act", "events", "active"),
+        *("at_hash", "c_hash", "s_hash", "client_id", "grant_id", "scope", "cnf", "act", "may_act", "events", "active"),
         *("token_type", "session_expiry", "sub_id", "sub_jwk", "roles", "entitlements", "authorization_details"),
         *("vc", "vp", "txn", "toe", "username", "_claim_names", "_claim_sources"),
     }

@@ -15,7 +15,10 @@ HALF_HASHED = frozenset({"RS256", "ES256"})  # for Ed25519 libraries disagree on
 
 
 class Mint:
-    """Makes tokens from grants. It adds nothing to a grant and decides nothing."""
+    """Makes tokens from grants. It adds nothing to a grant and decides nothing.
+
+    Raises Unavailable if our keys could not be read lately.
+    """
 
     def __init__(self, *, issuer: str, keyring: Keyring, selection: ClaimSelection, subjects: PairwiseSubjects) -> None:
         self._issuer = issuer
@@ -26,16 +29,16 @@ class Mint:
     def mint(self, grant: Grant, now: int) -> Tokens:
         """The access token of a grant and, with openid, its ID token; neither lives past the grant's horizon."""
         claims = self.access_token_claims(grant, now)
-        access_token = self._keyring.active(grant.client.access_token_alg).sign(claims, ACCESS_TOKEN_TYP)
+        access_token = self._keyring.active(grant.client.access_token_alg, now).sign(claims, ACCESS_TOKEN_TYP)
         id_token = None
         if "openid" in grant.scope and grant.user is not None:
-            id_token = self._sign_id_token(grant, self.id_token_claims(grant, now, beside=access_token))
+            id_token = self._sign_id_token(grant, self.id_token_claims(grant, now, beside=access_token), now)
         return Tokens(access_token, claims["exp"] - now, grant.scope, id_token)
 
     def mint_id_token(self, grant: Grant, now: int) -> tuple[str, int]:
         """The ID token of a grant alone, and its lifetime in seconds."""
         claims = self.id_token_claims(grant, now)
-        return self._sign_id_token(grant, claims), claims["exp"] - now
+        return self._sign_id_token(grant, claims, now), claims["exp"] - now
 
     def access_token_claims(self, grant: Grant, now: int) -> dict[str, Any]:
         """What an access token says (RFC 9068 section 2.2). `cnf` will stand here once tokens are bound to a key."""
@@ -49,6 +52,8 @@ class Mint:
             "jti": secrets.token_urlsafe(16),
             "scope": " ".join(grant.scope),
         }
+        if grant.grant_id is not None:
+            claims["grant_id"] = grant.grant_id  # closed with it, wherever we are asked
         return _with_sign_in(claims, grant)
 
     def id_token_claims(self, grant: Grant, now: int, *, beside: str | None = None) -> dict[str, Any]:
@@ -73,8 +78,8 @@ class Mint:
             claims["at_hash"] = half_hash(beside)
         return _with_sign_in(claims, grant)
 
-    def _sign_id_token(self, grant: Grant, claims: dict[str, Any]) -> str:
-        return self._keyring.active(grant.client.id_token_alg).sign(claims, ID_TOKEN_TYP)
+    def _sign_id_token(self, grant: Grant, claims: dict[str, Any], now: int) -> str:
+        return self._keyring.active(grant.client.id_token_alg, now).sign(claims, ID_TOKEN_TYP)
 
     def _sub(self, grant: Grant) -> str:
         if grant.user is None:  # the client acts for itself (RFC 9068 section 2.2)

@@ -19,6 +19,11 @@ class AccessToken:
     client_id: str
     scope: tuple[str, ...]
     audience: tuple[str, ...]
+    jti: str
+    issued_at: int
+    expires_at: int
+    sid: str | None
+    grant_id: str | None  # the kept grant that it ends with
     claims: Json = field(repr=False)
 
 
@@ -26,7 +31,7 @@ def read_access_token(raw: str, *, keyring: Keyring, issuer: str, now: int) -> A
     """The access token in `raw`. Raises Refused(ACCESS_TOKEN_INVALID), for an ID token or an assertion too."""
     try:
         token = jose.parse(raw)
-        key = keyring.find(jose.key_id(token.header))
+        key = keyring.find(jose.key_id(token.header), now)
     except Refused as refused:
         raise Refused(Reason.ACCESS_TOKEN_INVALID, refused.detail) from refused
     header, claims = token.header, token.payload
@@ -42,6 +47,11 @@ def read_access_token(raw: str, *, keyring: Keyring, issuer: str, now: int) -> A
         client_id=claims["client_id"],
         scope=tuple(claims["scope"].split()),
         audience=_audience(claims["aud"]),
+        jti=claims["jti"],
+        issued_at=claims["iat"],
+        expires_at=claims["exp"],
+        sid=claims.get("sid"),
+        grant_id=claims.get("grant_id"),
         claims=claims,
     )
 

@@ -58,7 +58,6 @@ def test_an_access_token_has_the_claims_of_rfc_9068(bridge: Bridge) -> None:
         ({"subject_token_type": "jwt"}, "parameter_invalid"),
         ({"actor_token": "x", "actor_token_type": JWT}, "parameter_invalid"),
         ({"actor_token_type": JWT}, "parameter_invalid"),
-        ({"requested_token_type": f"{TYPE}refresh_token"}, "parameter_invalid"),
         ({"requested_token_type": f"{TYPE}saml2"}, "parameter_invalid"),
         ({"subject_token": "not a token"}, "assertion_malformed"),
     ],

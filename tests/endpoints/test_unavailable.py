@@ -2,10 +2,11 @@
 
 import sqlite3
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 
 import pytest
-from conftest import Bridge
+from conftest import OFFLINE, Bridge
 from postgres import PostgresServer
 
 
@@ -104,3 +105,16 @@ def test_a_postgresql_that_is_stopped_is_503_and_serves_again_when_it_is_back(
     assert bridge.exchange(assertion).status_code == 200
     assert bridge.http.get("/readyz").status_code == 200
     assert bridge.exchange(taken).json["error_uri"].endswith("assertion_replayed")
+
+
+@pytest.mark.slow
+def test_a_revocation_that_could_not_be_kept_is_no_success(bridge: Bridge) -> None:
+    bridge.add_client(**OFFLINE)
+    token = bridge.keep()
+    with closing(sqlite3.connect(Path("bridge.db"), isolation_level=None)) as holder:
+        holder.execute("BEGIN IMMEDIATE")
+        answer = bridge.call("/revoke", token)
+        assert (answer.status_code, answer.json["error"]) == (503, "temporarily_unavailable")
+        holder.execute("ROLLBACK")
+    assert bridge.call("/introspect", token).json["active"] is True
+    assert bridge.call("/revoke", token).status_code == 200

@@ -2,15 +2,27 @@
 
 import json
 import stat
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from conftest import OFFLINE, Bridge
 from served import Command, command_for
 
 from bridge.emulator import RunningEmulator
 from bridge.store.seal import is_secret_key
 
 ORIGIN = "http://localhost:3000"
+
+
+def environ_of(bridge: Bridge) -> dict[str, str]:
+    """The variables that a running test bridge was configured by."""
+    return {
+        "BRIDGE_DEVELOPMENT": "true",
+        "BRIDGE_ISSUER": bridge.config.issuer,
+        "BRIDGE_SECRET_KEYS": ",".join(bridge.config.secret_keys),
+        "DYNAMIC_ENVIRONMENT_ID": bridge.config.environments[0].environment_id,
+    }
 
 
 @pytest.fixture
@@ -283,3 +295,42 @@ def test_a_user_is_disabled_and_enabled_by_sub(initialised: Command) -> None:
     unknown = initialised("user", "disable", "d297be28-af3e-4920-96ad-58962c381eb1")
     assert unknown.returncode == 1
     assert "no user" in unknown.stderr
+
+
+def test_audit_why_tells_in_words_what_happened_and_what_ended_it(bridge: Bridge, command: Command) -> None:
+    bridge.add_client(**OFFLINE)
+    user = bridge.user()
+    token = bridge.keep(user)
+    bridge.refresh(token)
+    bridge.call("/revoke", token)
+    asking = replace(command, folder=Path.cwd(), environ=environ_of(bridge))
+    (grant_id, sid), *_ = bridge.rows("SELECT grant_id, sid FROM grants")
+    for wanted in (user.id, grant_id, sid):
+        told = asking("audit", "why", wanted)
+        assert told.returncode == 0, told.stderr
+        assert f"Grant {grant_id} of client app" in told.stdout
+        for words in ("got tokens by token-exchange", "client:app refreshed", "the client revoked it (RFC 7009)"):
+            assert words in told.stdout
+        assert token not in told.stdout
+    entries = json.loads(asking("audit", "why", grant_id, "--json").stdout)["entries"]
+    assert [entry["event"] for entry in entries] == ["issued", "refreshed", "grant_closed"]
+    assert asking("user", "revoke", user.id).stderr == "0 grants ended.\n"
+    assert "signed out everywhere" in asking("audit", "why", grant_id).stdout
+    assert asking("user", "disable", user.id).returncode == 0
+    assert f"User {user.id} is disabled." in asking("audit", "why", user.id).stdout
+    assert asking("audit", "why", "nobody").returncode == 1
+
+
+def test_changes_of_clients_stand_in_the_audit_log(initialised: Command) -> None:
+    initialised("client", "add", "web")
+    initialised("client", "update", "web", "--name", "The web app")
+    initialised("client", "rotate-secret", "web")
+    initialised("client", "disable", "web")
+    entries = json.loads(initialised("audit", "why", "web", "--json").stdout)["entries"]
+    assert [(entry["event"], entry["actor"]) for entry in entries] == [
+        ("client_added", "operator"),
+        ("client_changed", "operator"),
+        ("client_secret_added", "operator"),
+        ("client_changed", "operator"),
+    ]
+    assert entries[1]["detail"] == {"settings": ["name"]}

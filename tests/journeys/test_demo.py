@@ -16,7 +16,10 @@ TOP = Path(__file__).parents[2]
 def test_the_demo_runs_through_and_leaves_nothing_behind(tmp_path: Path) -> None:
     told = Command(tmp_path, {})("demo", "--once")
     assert told.returncode == 0, told.stderr
-    for step in ("discovery document", "exchanged at /token", "verified by joserfc", "userinfo", "signature_invalid"):
+    for step in (
+        *("discovery document", "exchanged at /token", "verified by joserfc", "userinfo", "signature_invalid"),
+        *("offline_access", "its successor, again", "Revoked", "refresh_token_reused", "audit why"),
+    ):
         assert step in told.stdout
     assert list(tmp_path.iterdir()) == []
 

@@ -15,6 +15,7 @@ from databases import rows
 from bridge.cli.schema import upgrade
 from bridge.model import Assertion, Client, Environment, Identity, SigningAlgorithm
 from bridge.store import Database, Tx, clients, keys, seen, users
+from bridge.store.rotation import Rotation
 from bridge.store.seal import Sealer, new_secret_key
 
 NOW = 1_795_400_000
@@ -45,10 +46,10 @@ def add_client(tx: Tx) -> bool:
     return clients.add(tx, Client("app"), NOW)
 
 
-def make_keys(tx: Tx, sealing_key: str) -> list[str]:
-    sealer = Sealer([sealing_key])
-    keys.make_missing(tx, sealer, NOW)
-    return sorted(key.kid for key in keys.load_active(tx, sealer))
+def make_keys(sealing_key: str, database: Database) -> list[str]:
+    rotation = Rotation(database, Sealer([sealing_key]), interval=0)
+    rotation.make_missing(NOW)
+    return sorted(life.kid for life, _ in rotation.load())
 
 
 def make_secret(tx: Tx, sealing_key: str) -> bytes:
@@ -144,7 +145,7 @@ def test_of_twenty_clients_with_one_id_one_is_registered(race: Race, url: str) -
 
 
 def test_instances_that_start_together_sign_with_the_same_keys(race: Race, url: str) -> None:
-    found = race(url, written(make_keys, new_secret_key()), 4)
+    found = race(url, partial(make_keys, new_secret_key()), 4)
     assert len(found[0]) == len(get_args(SigningAlgorithm))
     assert found == [found[0]] * 4
     assert rows(url, "SELECT count(*), count(DISTINCT alg) FROM signing_keys") == [(3, 3)]

@@ -72,6 +72,9 @@ def wrong(client: Client, *, needs_secret: bool = True) -> list[str]:
         ({"BRIDGE_ASSERTION_MAX_LIFETIME": "2592001"}, "BRIDGE_ASSERTION_MAX_LIFETIME"),
         ({"BRIDGE_CLOCK_SKEW": "-1"}, "BRIDGE_CLOCK_SKEW"),
         ({"BRIDGE_CLOCK_SKEW": "61"}, "BRIDGE_CLOCK_SKEW"),
+        ({"BRIDGE_KEY_ROTATION": "-1"}, "BRIDGE_KEY_ROTATION"),
+        ({"BRIDGE_KEY_ROTATION": "3599"}, "BRIDGE_KEY_ROTATION"),
+        ({"BRIDGE_KEY_ROTATION": "31622401"}, "BRIDGE_KEY_ROTATION"),
         ({"BRIDGE_PORT": "0"}, "BRIDGE_PORT"),
         ({"BRIDGE_PORT": "65536"}, "BRIDGE_PORT"),
         ({"BRIDGE_WORKERS": "0"}, "BRIDGE_WORKERS"),
@@ -96,6 +99,7 @@ def test_an_unsafe_or_impossible_setting_is_refused(tmp_path: Path, environ: dic
         {"DYNAMIC_KEY_SOURCE": "keys", "DYNAMIC_API_TOKEN": "dyn_x"},
         {"BRIDGE_ASSERTION_MAX_LIFETIME": "60", "BRIDGE_CLOCK_SKEW": "0", "BRIDGE_PORT": "1", "BRIDGE_WORKERS": "256"},
         {"BRIDGE_ASSERTION_MAX_LIFETIME": "2592000", "BRIDGE_CLOCK_SKEW": "60", "BRIDGE_PORT": "65535"},
+        *({"BRIDGE_KEY_ROTATION": seconds} for seconds in ("0", "3600", "31622400")),
         {"BRIDGE_LOG_LEVEL": "debug"},
     ],
 )

@@ -22,6 +22,7 @@ from bridge.model import Client, SigningAlgorithm
 from bridge.reasons import Reason
 from bridge.store import Database, Tx, clients, keys
 from bridge.store.engines import BUSY_TIMEOUT
+from bridge.store.rotation import Rotation
 from bridge.store.seal import Sealer, new_secret_key
 from bridge.store.tables import REVISION, metadata
 
@@ -63,7 +64,17 @@ def path(database_url: str) -> Path:
 def schema(url: str) -> set[tuple[str, ...]]:
     """Every table and index as the database keeps it: the clauses of its definition, in any order and spacing."""
     found = rows(url, SQLITE_SCHEMA if url.startswith("sqlite") else POSTGRESQL_SCHEMA)
-    return {(name, *sorted(" ".join(line.split()).rstrip(",") for line in sql.splitlines())) for name, sql in found}
+    return {(name, *sorted(clauses(sql))) for name, sql in found}
+
+
+def clauses(sql: str) -> list[str]:
+    """A definition before its parenthesis, the parts in it by their commas, and what follows."""
+    parts, depth = [""], 0
+    for letter in sql:
+        depth += {"(": 1, ")": -1}.get(letter, 0)
+        at_top = (depth == 1 and letter in "(,") or (depth == 0 and letter == ")")
+        parts = [*parts, ""] if at_top else [*parts[:-1], parts[-1] + letter]
+    return [" ".join(part.split()) for part in parts]
 
 
 def remember(tx: Tx, name: str) -> None:
@@ -242,33 +253,34 @@ def test_a_database_that_is_not_there_or_is_none_is_unavailable(tmp_path: Path) 
 
 @both_databases
 def test_one_key_for_each_algorithm_is_made_once(database: Database, database_url: str) -> None:
-    sealer = Sealer([new_secret_key()])
+    rotation = Rotation(database, Sealer([new_secret_key()]), interval=0)
     for at in (0, 1):
-        with database.writing() as tx:
-            keys.make_missing(tx, sealer, NOW + at)
-    with database.reading() as tx:
-        loaded = keys.load_active(tx, sealer)
+        rotation.make_missing(NOW + at)
+    loaded = [key for life, key in rotation.load() if life.state == "active"]
     assert sorted(key.alg for key in loaded) == sorted(get_args(SigningAlgorithm))
     assert rows(database_url, "SELECT count(*), min(created_at), max(created_at) FROM signing_keys") == [(3, NOW, NOW)]
     assert {key.kid for key in loaded} == {kid for (kid,) in rows(database_url, "SELECT kid FROM signing_keys")}
 
 
 @both_databases
-def test_an_algorithm_has_one_active_key_and_any_number_of_others(database: Database) -> None:
-    sql = "INSERT INTO signing_keys VALUES ('{}', 'RS256', '{}', 'sealed', 1)"
+def test_an_algorithm_has_one_active_key_one_pending_and_any_number_of_retired_ones(database: Database) -> None:
+    sql = (
+        "INSERT INTO signing_keys (kid, alg, state, private_key, created_at) VALUES ('{}', 'RS256', '{}', 'sealed', 1)"
+    )
     with database.writing() as tx:
-        for kid, state in enumerate(("active", "pending", "pending", "retired", "retired")):
+        for kid, state in enumerate(("active", "pending", "retired", "retired")):
             tx.exec_driver_sql(sql.format(kid, state))
-        for state in ("active", "broken"):
+        for state in ("active", "pending", "broken"):
             with pytest.raises(IntegrityError), tx.begin_nested():
                 tx.exec_driver_sql(sql.format("more", state))
 
 
 def test_no_secret_is_readable_in_the_files_of_the_database(database: Database, path: Path) -> None:
     sealer = Sealer([new_secret_key()])
+    rotation = Rotation(database, sealer, interval=0)
+    rotation.make_missing(NOW)
+    kid = rotation.lives()[0].kid
     with database.writing() as tx:
-        keys.make_missing(tx, sealer, NOW)
-        kid = keys.load_active(tx, sealer)[0].kid
         pairwise = keys.secret(tx, "pairwise", sealer, NOW, make=lambda: b"pairwise-secret-key")
         clients.add(tx, Client("app"), NOW)
         secret = clients.add_secret(tx, "app", NOW, overlap=0)
@@ -295,16 +307,14 @@ def test_a_secret_is_made_once_and_opens_under_any_of_the_configured_keys(databa
 @both_databases
 def test_wrong_secret_keys_are_told_and_leave_what_was_sealed(database: Database) -> None:
     right, wrong = Sealer([new_secret_key()]), Sealer([new_secret_key()])
+    Rotation(database, right, interval=0).make_missing(NOW)
     with database.writing() as tx:
-        keys.make_missing(tx, right, NOW)
         keys.secret(tx, "pairwise", right, NOW, make=lambda: b"value")
+    Rotation(database, wrong, interval=0).make_missing(NOW)
+    with pytest.raises(SealBroken):
+        Rotation(database, wrong, interval=0).load()
     with database.writing() as tx:
-        keys.make_missing(tx, wrong, NOW)
-        for verb in (
-            lambda: keys.load_active(tx, wrong),
-            lambda: keys.secret(tx, "pairwise", wrong, NOW, make=lambda: b"other"),
-        ):
-            with pytest.raises(SealBroken):
-                verb()
+        with pytest.raises(SealBroken):
+            keys.secret(tx, "pairwise", wrong, NOW, make=lambda: b"other")
         assert keys.secret(tx, "pairwise", right, NOW, make=lambda: b"other") == b"value"
-        assert len(keys.load_active(tx, right)) == 3
+    assert len(Rotation(database, right, interval=0).load()) == 3

@@ -18,6 +18,7 @@ from joserfc.jwk import KeySet
 
 from bridge.errors import Refused
 from bridge.jose import SigningKey, generate_signing_key, signing_key
+from bridge.keylife import KeyLife
 from bridge.model import ClaimRule, Client, Grant, SigningAlgorithm, User
 from bridge.reasons import Reason
 from bridge.subjects import client_session, subject
@@ -29,9 +30,9 @@ from bridge.tokens.read import read_access_token
 
 ALGORITHMS: tuple[SigningAlgorithm, ...] = get_args(SigningAlgorithm)
 KEYS: tuple[SigningKey, ...] = tuple(signing_key(alg, generate_signing_key(alg)) for alg in ALGORITHMS)
-KEYRING = Keyring(KEYS)
 ISSUER = "https://id.example.com"
 NOW = 1_795_400_000
+KEYRING = Keyring(lambda: [(KeyLife(key.kid, key.alg, "active", NOW, NOW), key) for key in KEYS], lambda *_: False, NOW)
 ENVIRONMENT_ID = "11111111-1111-4111-8111-111111111111"
 USER_ID = "22222222-2222-4222-8222-222222222222"
 ADDRESS = "0x52908400098527886E0F7030069857D2E4169EE7"
@@ -65,7 +66,7 @@ def mint(rules: tuple[ClaimRule, ...] = ()) -> Mint:
 def read(token: str | None, alg: str = "RS256") -> jwt.Token:
     """The token as a stock library reads it, with the keys that we publish."""
     assert token is not None
-    return jwt.decode(token, KeySet.import_key_set(json.loads(KEYRING.jwks)), algorithms=[alg])
+    return jwt.decode(token, KeySet.import_key_set(json.loads(KEYRING.jwks(NOW))), algorithms=[alg])
 
 
 @pytest.mark.parametrize("scope", [*SCOPE_CLAIMS])
@@ -133,7 +134,7 @@ def test_no_user_claim_sets_a_protocol_claim(claim: str) -> None:
 def test_an_access_token_says_whose_it_is_for_whom_and_for_how_long(alg: SigningAlgorithm) -> None:
     tokens = mint().mint(grant(access_token_alg=alg, access_token_ttl=300), NOW)
     token = read(tokens.access_token, alg)
-    assert token.header == {"alg": alg, "kid": KEYRING.active(alg).kid, "typ": "at+jwt"}
+    assert token.header == {"alg": alg, "kid": KEYRING.active(alg, NOW).kid, "typ": "at+jwt"}
     jti = token.claims.pop("jti")
     times = {"iat": NOW, "exp": NOW + 300}
     whose = {"iss": ISSUER, "sub": USER_ID, "aud": ISSUER, "client_id": "app", "scope": "openid profile"}
@@ -148,7 +149,7 @@ def test_an_id_token_says_who_signed_in_and_how(alg: SigningAlgorithm) -> None:
     wanted = grant({"name": "Demo"}, id_token_alg=alg, sid="s", auth_time=NOW - 5, amr=("otp",), nonce="n")
     tokens = mint().mint(wanted, NOW)
     token = read(tokens.id_token, alg)
-    assert token.header == {"alg": alg, "kid": KEYRING.active(alg).kid, "typ": "JWT"}
+    assert token.header == {"alg": alg, "kid": KEYRING.active(alg, NOW).kid, "typ": "JWT"}
     half = hashlib.sha256(tokens.access_token.encode()).digest()[:16]
     at_hash = {"at_hash": urlsafe_b64encode(half).rstrip(b"=").decode()} if alg != "Ed25519" else {}
     assert token.claims == {
@@ -206,7 +207,7 @@ def test_an_access_token_is_read_back() -> None:
 
 
 RIGHT = mint().access_token_claims(grant(), NOW)
-OWN, FOREIGN = KEYRING.active("RS256"), signing_key("RS256", generate_signing_key("RS256"))
+OWN, FOREIGN = KEYRING.active("RS256", NOW), signing_key("RS256", generate_signing_key("RS256"))
 HEAD, BODY, SIGNATURE = OWN.sign(RIGHT, "at+jwt").split(".")
 HEADER = {"alg": "RS256", "kid": OWN.kid, "typ": "at+jwt"}
 
@@ -235,7 +236,7 @@ def signed(header: dict[str, Any]) -> str:
         OWN.sign({**RIGHT, "exp": NOW}, "at+jwt"),
         *(signed({**HEADER, "alg": alg}) for alg in ("none", "HS256", "RS512", "PS256", ["RS256"])),
         *(signed({**HEADER, "typ": typ}) for typ in ("JWT", "AT+JWT", "application/at+jwt", None)),
-        *(signed({**HEADER, "kid": kid}) for kid in (KEYRING.active("ES256").kid, "unknown", None, ["a"])),
+        *(signed({**HEADER, "kid": kid}) for kid in (KEYRING.active("ES256", NOW).kid, "unknown", None, ["a"])),
         signed({**HEADER, "crit": ["b64"]}),
         *(signed({key: value for key, value in HEADER.items() if key != missing}) for missing in HEADER),
     ],
