@@ -37,7 +37,7 @@ class Event(Enum):
     CLIENT_SECRET_ADDED = "client_secret_added"
     KEY_ADDED = "key_added"
     KEY_ACTIVATED = "key_activated"
-    KEY_RETIRED = "key_retired"
+    KEY_WITHDRAWN = "key_withdrawn"
     SECRETS_REWRAPPED = "secrets_rewrapped"
 
 

@@ -10,8 +10,8 @@ from bridge.errors import Refused
 from bridge.model import Assertion, Identity, Json, User
 from bridge.reasons import Reason
 from bridge.store.database import Tx, insert_if_absent
-from bridge.store.sessions import remember, session_end, sign_in_time
 from bridge.store.tables import upstream_sessions, users
+from bridge.store.upstream import remember, session_end, sign_in_time
 from bridge.subjects import subject
 
 
