@@ -1,6 +1,8 @@
 """Why a sign-in or sign-out in the browser was refused. Pages show these, and redirects carry them."""
 
-from bridge.reasons import Explained
+from collections.abc import Mapping
+
+from bridge.reasons import Explained, Reason
 
 
 class SignInReason(Explained):
@@ -72,3 +74,7 @@ class SignInReason(Explained):
         "The request demands an authentication context that cannot be reached here.",
         "Ask for acr as voluntary, or for the values in acr_values_supported.",
     )
+
+
+REASONS: Mapping[str, Explained] = {reason.code: reason for kind in (Reason, SignInReason) for reason in kind}
+"""Every reason there is, by its code."""

@@ -105,6 +105,14 @@ def empty_database_url(backend: str, request: pytest.FixtureRequest, tmp_path: P
     yield from _fresh(backend, request, tmp_path / "empty.db", migrated=False)
 
 
+@pytest.fixture
+def database_in_memory() -> Iterator[Database]:
+    """An SQLite database without a file, with the schema: for searches that do a great deal."""
+    with Database("sqlite:///:memory:") as made:
+        upgrade(made)
+        yield made
+
+
 def _fresh(backend: str, request: pytest.FixtureRequest, path: Path, *, migrated: bool) -> Iterator[str]:
     if backend == "sqlite":
         yield f"sqlite:///{path}"

@@ -17,12 +17,13 @@ FLOORS = {
     **dict.fromkeys(("oauth", "lifecycle"), 3),
     **dict.fromkeys(("dynamic", "tokens", "store"), 2),
     **dict.fromkeys(("jose", "fetch", "jwks", "keylife"), 1),
-    **dict.fromkeys(("model", "history", "errors", "reasons", "clock", "subjects", "logs"), 0),
+    **dict.fromkeys(("model", "history", "errors", "reasons", "signin_reasons", "clock", "subjects", "logs"), 0),
 }
 BESIDE = {
     ("oauth", "lifecycle"),
     ("jwks", "jose"),
     ("errors", "reasons"),
+    ("signin_reasons", "reasons"),
     ("history", "model"),
 }  # may look at a neighbour of their floor
 

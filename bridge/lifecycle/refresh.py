@@ -56,7 +56,7 @@ def keep(tx: Tx, grant: Grant, assertion: Assertion, now: int) -> Kept:
     """Keep what an assertion gave, as long as its client may and the trust in the assertion reaches."""
     client = grant.client
     ends_at = min(now + client.refresh_absolute_ttl, horizon(assertion))
-    ground = Ground(assertion.environment.environment_id, assertion.session_key)
+    ground = Ground(assertion.environment.environment_id, assertion.session_key, assertion.issued_at)
     kept = grants.open_grant(tx, grant, ground, expires_at=ends_at, now=now)
     return Kept(kept, first_token(tx, kept, ends_at, now))
 

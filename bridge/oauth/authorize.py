@@ -227,7 +227,13 @@ class Authorization:
             auth_time=session.auth_time,
             amr=session.amr,
         )
-        ground = Ground(session.environment_id, session.session_key, session.session_id, request.userinfo_claims)
+        ground = Ground(
+            session.environment_id,
+            session.session_key,
+            as_of=session.opened_at,
+            session_id=session.session_id,
+            userinfo_claims=request.userinfo_claims,
+        )
         kept = grants.open_grant(tx, grant, ground, expires_at=ends_at, now=now)
         code = codes.hand_out(
             tx,

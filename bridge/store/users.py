@@ -4,7 +4,7 @@ import json
 from dataclasses import dataclass, replace
 from typing import Any
 
-from sqlalchemy import Row, and_, bindparam, select, update
+from sqlalchemy import Row, and_, bindparam, case, select, update
 
 from bridge.errors import Refused
 from bridge.model import Assertion, Identity, Json, User
@@ -89,7 +89,12 @@ _UPDATE = (
     )
 )
 _DISABLE = update(users).where(users.c.sub == bindparam("wanted_sub")).values(disabled_at=bindparam("moment"))
-_REVOKE = update(users).where(users.c.sub == bindparam("wanted_sub")).values(revoked_at=bindparam("moment"))
+_REVOKE = (
+    update(users)
+    .where(users.c.sub == bindparam("wanted_sub"))
+    # Never earlier than it was: a clock that is behind gives nothing back (threats R4).
+    .values(revoked_at=case((users.c.revoked_at > bindparam("moment"), users.c.revoked_at), else_=bindparam("moment")))
+)
 
 
 def recognise(tx: Tx, identity: Identity, assertion: Assertion, *, primary_environment: str, now: int) -> Known:

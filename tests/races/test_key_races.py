@@ -1,13 +1,12 @@
 """A step of a signing key's life that many take at once is taken once: threads, and two processes, on one database."""
 
 from collections import Counter
-from collections.abc import Iterator
 from functools import partial
 from itertools import count
 from typing import Any
 
 import pytest
-from test_store_races import Processes, Race, by_threads
+from racing import Race
 
 from bridge.cli.schema import upgrade
 from bridge.history import OPERATOR
@@ -26,18 +25,6 @@ ALG = "ES256"  # quickly made: what is raced here are the statements
 OLD, NEW = new_secret_key(), new_secret_key()
 TIMES = 20
 _turns = count()
-
-
-@pytest.fixture(scope="module")
-def processes() -> Iterator[Processes]:
-    made = Processes()
-    yield made
-    made.close()
-
-
-@pytest.fixture(params=["threads", "processes"])
-def race(request: pytest.FixtureRequest, processes: Processes) -> Race:
-    return by_threads if request.param == "threads" else processes
 
 
 @pytest.fixture
