@@ -8,7 +8,7 @@ from sqlalchemy import Row, Select, bindparam, insert, or_, select, update
 
 from bridge.errors import Refused
 from bridge.history import Cause
-from bridge.model import Assertion, Grant
+from bridge.model import Grant
 from bridge.reasons import Reason
 from bridge.store.database import Tx
 from bridge.store.tables import grants, users
@@ -30,6 +30,8 @@ class KeptGrant:
     expires_at: int
     closed_at: int | None
     closed_cause: str | None
+    session_id: str | None
+    userinfo_claims: tuple[str, ...]
 
     def is_open(self, now: int) -> bool:
         """Whether it may still be used: neither closed nor past its absolute end."""
@@ -49,6 +51,8 @@ _OPENED = (
     grants.c.amr,
     grants.c.opened_at,
     grants.c.expires_at,
+    grants.c.session_id,
+    grants.c.userinfo_claims,
 )
 # Where its user is being signed out by another transaction, this waits for the end of that; the other way round, that
 # waits for us and closes this grant too.
@@ -61,7 +65,7 @@ _OPEN = (
         .where(
             users.c.sub == bindparam("owner"),
             users.c.disabled_at.is_(None),
-            or_(users.c.revoked_at.is_(None), users.c.revoked_at < bindparam("told_at")),
+            or_(users.c.revoked_at.is_(None), users.c.revoked_at < bindparam("as_of")),
         )
         .with_for_update(read=True),
     )
@@ -71,6 +75,15 @@ _CLOSE = (
     update(grants)
     .where(grants.c.grant_id == bindparam("wanted_id"), grants.c.closed_at.is_(None))
     .values(closed_at=bindparam("now"), closed_cause=bindparam("cause"))
+)
+_OPEN_OF_SESSION = (
+    select(grants)
+    .where(
+        grants.c.session_id == bindparam("wanted_session"),
+        grants.c.closed_at.is_(None),
+        grants.c.expires_at > bindparam("now"),
+    )
+    .order_by(grants.c.opened_at)
 )
 _OPEN_OF_USER = (
     select(grants)
@@ -83,8 +96,22 @@ _OPEN_OF_USER = (
 )
 
 
-def open_grant(tx: Tx, grant: Grant, assertion: Assertion, *, expires_at: int, now: int) -> Grant:
-    """Keep a grant that an assertion gave, until `expires_at`; the grant with its id and that horizon.
+@dataclass(frozen=True, slots=True)
+class Ground:
+    """What a kept grant rests on: a session at Dynamic, and the browser's session if it came of one.
+
+    `as_of`: the moment at which the user provably wanted it; a sign-out everywhere that came later ends it.
+    """
+
+    environment_id: str
+    session_key: str
+    as_of: int
+    session_id: str | None = None
+    userinfo_claims: tuple[str, ...] = ()  # asked for by name, for as long as the grant lives
+
+
+def open_grant(tx: Tx, grant: Grant, ground: Ground, *, expires_at: int, now: int) -> Grant:
+    """Keep a grant until `expires_at`; the grant with its id and that horizon.
 
     Raises Refused if its user was disabled or signed out since they were recognised.
     """
@@ -95,8 +122,10 @@ def open_grant(tx: Tx, grant: Grant, assertion: Assertion, *, expires_at: int, n
         "grant_id": kept.grant_id,
         "client_id": grant.client.client_id,
         "sub": grant.user.sub,
-        "environment_id": assertion.environment.environment_id,
-        "session_key": assertion.session_key,
+        "environment_id": ground.environment_id,
+        "session_key": ground.session_key,
+        "session_id": ground.session_id,
+        "userinfo_claims": json.dumps(ground.userinfo_claims),
         "sid": grant.sid,
         "scope": " ".join(grant.scope),
         "audience": json.dumps(grant.audience),
@@ -105,7 +134,7 @@ def open_grant(tx: Tx, grant: Grant, assertion: Assertion, *, expires_at: int, n
         "opened_at": now,
         "expires_at": expires_at,
         "owner": grant.user.sub,
-        "told_at": assertion.issued_at,
+        "as_of": ground.as_of,
     }
     if tx.execute(_OPEN, row).rowcount != 1:
         raise Refused(Reason.ASSERTION_REVOKED)
@@ -120,6 +149,11 @@ def close(tx: Tx, grant_id: str, cause: Cause, now: int) -> bool:
 def open_of_user(tx: Tx, sub: str, now: int) -> list[KeptGrant]:
     """The grants that a user has given and that still live, oldest first."""
     return [kept_grant(row) for row in tx.execute(_OPEN_OF_USER, {"wanted_sub": sub, "now": now})]
+
+
+def open_of_session(tx: Tx, session_id: str, now: int) -> list[KeptGrant]:
+    """The grants that came of a browser's session and still live, oldest first."""
+    return [kept_grant(row) for row in tx.execute(_OPEN_OF_SESSION, {"wanted_session": session_id, "now": now})]
 
 
 def matching(tx: Tx, wanted: str) -> list[KeptGrant]:
@@ -144,4 +178,6 @@ def kept_grant(row: Row[*tuple[object, ...]]) -> KeptGrant:
         expires_at=row.expires_at,
         closed_at=row.closed_at,
         closed_cause=row.closed_cause,
+        session_id=row.session_id,
+        userinfo_claims=tuple(json.loads(row.userinfo_claims or "[]")),
     )

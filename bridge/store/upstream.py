@@ -1,23 +1,33 @@
 """Sessions at Dynamic, as far as assertions tell of them: when somebody signed in."""
 
-from sqlalchemy import text
+from sqlalchemy import bindparam, text, update
 
 from bridge.model import Assertion
 from bridge.store.database import Tx
+from bridge.store.tables import upstream_sessions
 
 _KEPT_AFTER_EXPIRY = 60  # seconds; clocks differ
 
 # One statement, so that of any number at once the earliest beginning and the latest end remain.
 _REMEMBER = text(
     """
-    INSERT INTO upstream_sessions AS kept (environment_id, session_key, user_id, auth_time, expires_at)
-    VALUES (:environment_id, :session_key, :user_id, :auth_time, :expires_at)
+    INSERT INTO upstream_sessions AS kept
+        (environment_id, session_key, user_id, auth_time, expires_at, first_seen_at)
+    VALUES (:environment_id, :session_key, :user_id, :auth_time, :expires_at, :now)
     ON CONFLICT (environment_id, session_key) DO UPDATE SET
         auth_time = CASE WHEN excluded.auth_time < kept.auth_time THEN excluded.auth_time ELSE kept.auth_time END,
         expires_at = CASE WHEN excluded.expires_at > kept.expires_at THEN excluded.expires_at ELSE kept.expires_at END
     WHERE kept.user_id = excluded.user_id
     RETURNING auth_time
     """
+)
+_SIGN_OUT = (
+    update(upstream_sessions)
+    .where(
+        upstream_sessions.c.environment_id == bindparam("environment"),
+        upstream_sessions.c.session_key == bindparam("key"),
+    )
+    .values(signed_out_at=bindparam("now"))
 )
 
 
@@ -34,7 +44,7 @@ def session_end(assertion: Assertion) -> int:
     return max(assertion.expires_at, assertion.refresh_expires_at or 0) + _KEPT_AFTER_EXPIRY
 
 
-def remember(tx: Tx, assertion: Assertion, auth_time: int, expires_at: int) -> int:
+def remember(tx: Tx, assertion: Assertion, auth_time: int, expires_at: int, now: int) -> int:
     """Keep when the session began and until when that matters; the earliest beginning that anybody told.
 
     What another user has under its key stays theirs, and proves nothing here.
@@ -45,6 +55,12 @@ def remember(tx: Tx, assertion: Assertion, auth_time: int, expires_at: int) -> i
         "user_id": assertion.user_id,
         "auth_time": auth_time,
         "expires_at": expires_at,
+        "now": now,
     }
     kept = tx.execute(_REMEMBER, row).scalar()
     return auth_time if kept is None else int(kept)
+
+
+def sign_out(tx: Tx, environment_id: str, session_key: str, now: int) -> None:
+    """The user has ended a session here that rested on this one: it opens no other without the user acting."""
+    tx.execute(_SIGN_OUT, {"environment": environment_id, "key": session_key, "now": now})

@@ -17,10 +17,15 @@ from bridge.subjects import subject
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """A user as recognised in one sign-in: who it is, and when they provably signed in."""
+    """A user as recognised in one sign-in: who it is, when they provably signed in, and what we know of the session.
+
+    `first_seen_at`: when its session at Dynamic first came to us; `signed_out`: the user ended one that rested on it.
+    """
 
     user: User
     auth_time: int
+    first_seen_at: int | None
+    signed_out: bool
 
 
 USER_COLUMNS = (
@@ -42,6 +47,8 @@ _FIND = (
         users.c.disabled_at,
         users.c.revoked_at,
         upstream_sessions.c.auth_time,
+        upstream_sessions.c.first_seen_at,
+        upstream_sessions.c.signed_out_at,
         upstream_sessions.c.expires_at,
     )
     .select_from(
@@ -113,7 +120,7 @@ def recognise(tx: Tx, identity: Identity, assertion: Assertion, *, primary_envir
         row = tx.execute(_FIND, key).one()
     auth_time, expires_at = sign_in_time(assertion), session_end(assertion)
     if row.auth_time is None or auth_time < row.auth_time or expires_at > row.expires_at:
-        auth_time = remember(tx, assertion, auth_time, expires_at)
+        auth_time = remember(tx, assertion, auth_time, expires_at, now)
     else:
         auth_time = row.auth_time
     user = User(
@@ -124,7 +131,8 @@ def recognise(tx: Tx, identity: Identity, assertion: Assertion, *, primary_envir
         disabled=row.disabled_at is not None,
         revoked_at=row.revoked_at,
     )
-    return Known(user, auth_time)
+    first_seen_at = now if row.auth_time is None else row.first_seen_at
+    return Known(user, auth_time, first_seen_at, signed_out=row.signed_out_at is not None)
 
 
 def _current_claims(tx: Tx, row: Row[*tuple[Any, ...]], identity: Identity, now: int) -> str | None:

@@ -68,7 +68,7 @@ class Mint:
         """
         user_claims: dict[str, Any] = {}
         if grant.user is not None and grant.client.claims_in_id_token:
-            user_claims = self._selection.for_id_token(grant.user.claims, grant.scope)
+            user_claims = self._selection.for_id_token(grant.user.claims, grant.scope, grant.id_token_claims)
         claims: dict[str, Any] = {
             **user_claims,
             "iss": self._issuer,
@@ -79,6 +79,8 @@ class Mint:
         }
         if grant.nonce is not None:
             claims["nonce"] = grant.nonce
+        if grant.acr is not None:
+            claims["acr"] = grant.acr
         if beside is not None and grant.client.id_token_alg in HALF_HASHED:
             claims["at_hash"] = half_hash(beside)
         return _with_sign_in(claims, grant)

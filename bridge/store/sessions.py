@@ -1,0 +1,117 @@
+"""Sessions of browsers: a random cookie, kept as its digest, and what it stands for."""
+
+import json
+import secrets
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Row, bindparam, insert, select, update
+
+from bridge.history import Cause
+from bridge.model import Session, User
+from bridge.store.database import Tx
+from bridge.store.handles import digest_of
+from bridge.store.tables import sessions, users
+from bridge.store.users import USER_COLUMNS, user_of
+
+
+@dataclass(frozen=True, slots=True)
+class Proof:
+    """What a verified sign-in opens a session with. `trusted_until`: the horizon of its assertion."""
+
+    sub: str
+    environment_id: str
+    session_key: str
+    origin: str
+    auth_time: int
+    amr: tuple[str, ...]
+    trusted_until: int
+
+
+_OPEN = insert(sessions)
+_FIND = (
+    select(sessions, *(column.label(f"user_{column.name}") for column in USER_COLUMNS))
+    .select_from(sessions.join(users, users.c.sub == sessions.c.sub))
+    .where(
+        sessions.c.digest == bindparam("wanted"),
+        sessions.c.closed_at.is_(None),
+        sessions.c.idle_at > bindparam("now"),
+        sessions.c.expires_at > bindparam("now"),
+    )
+)
+_RENEW = update(sessions).where(sessions.c.session_id == bindparam("wanted_id"), sessions.c.closed_at.is_(None))
+_CLOSE = _RENEW.values(closed_at=bindparam("now"), closed_cause=bindparam("cause"))
+_TOUCH = _RENEW.values(idle_at=bindparam("later"))
+
+
+def find(tx: Tx, cookie: str, now: int) -> tuple[Session, User] | None:
+    """The open session that a cookie stands for, and its user, disabled or not."""
+    if not cookie.isascii():
+        return None
+    row = tx.execute(_FIND, {"wanted": digest_of(cookie), "now": now}).first()
+    if row is None:
+        return None
+    user = user_of(row, prefix="user_")
+    return None if user.was_revoked_since(row.opened_at) else (_session(row), user)
+
+
+def open_session(tx: Tx, proof: Proof, *, idle_at: int, expires_at: int, now: int) -> tuple[str, Session]:
+    """A new session, and the value of the cookie that stands for it."""
+    cookie, session_id = secrets.token_urlsafe(32), secrets.token_urlsafe(16)
+    made = {"session_id": session_id, "opened_at": now, **_signed_in(proof, cookie, idle_at, expires_at)}
+    tx.execute(_OPEN, made)
+    return cookie, Session(
+        session_id=session_id,
+        sub=proof.sub,
+        environment_id=proof.environment_id,
+        session_key=proof.session_key,
+        origin=proof.origin,
+        auth_time=proof.auth_time,
+        amr=proof.amr,
+        opened_at=now,
+        expires_at=expires_at,
+    )
+
+
+def sign_in_again(tx: Tx, session: Session, proof: Proof, *, idle_at: int, expires_at: int) -> str | None:
+    """The same user has signed in anew: the session goes on under a new cookie. None if it has been closed."""
+    renewed = _RENEW.values(**_signed_in(proof, cookie := secrets.token_urlsafe(32), idle_at, expires_at))
+    return cookie if tx.execute(renewed, {"wanted_id": session.session_id}).rowcount == 1 else None
+
+
+def touch(tx: Tx, session_id: str, *, idle_at: int) -> None:
+    """It is used: let its idle time begin again."""
+    tx.execute(_TOUCH, {"wanted_id": session_id, "later": idle_at})
+
+
+def close(tx: Tx, session_id: str, cause: Cause, now: int) -> bool:
+    """End a session; False if it had ended already."""
+    return tx.execute(_CLOSE, {"wanted_id": session_id, "now": now, "cause": cause.word}).rowcount == 1
+
+
+def _signed_in(proof: Proof, cookie: str, idle_at: int, expires_at: int) -> dict[str, Any]:
+    return {
+        "digest": digest_of(cookie),
+        "sub": proof.sub,
+        "environment_id": proof.environment_id,
+        "session_key": proof.session_key,
+        "origin": proof.origin,
+        "auth_time": proof.auth_time,
+        "amr": json.dumps(proof.amr),
+        "idle_at": idle_at,
+        "expires_at": expires_at,
+    }
+
+
+def _session(row: Row[*tuple[Any, ...]]) -> Session:
+    return Session(
+        session_id=row.session_id,
+        sub=row.sub,
+        environment_id=row.environment_id,
+        session_key=row.session_key,
+        origin=row.origin,
+        auth_time=row.auth_time,
+        amr=tuple(json.loads(row.amr)),
+        opened_at=row.opened_at,
+        expires_at=row.expires_at,
+    )
