@@ -1,0 +1,64 @@
+"""The tests in a browser (marked `browser`) run when asked for: `make test-browser`. Otherwise the summary says so."""
+
+import os
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from browser.chromium import Chromium, missing, running_chromium
+from browser.gallery import LOGOS, Gallery, running_gallery
+
+REQUIRE = "BRIDGE_TEST_REQUIRE"
+_not_run = pytest.StashKey[list[str]]()
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.stash[_not_run] = []
+    config.addinivalue_line("markers", "browser: runs in Chromium, and only with -m browser")
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if "browser" in config.option.markexpr:
+        return
+    out = [item for item in items if item.get_closest_marker("browser")]
+    if out:
+        config.hook.pytest_deselected(items=out)
+        items[:] = [item for item in items if item not in out]
+        config.stash[_not_run].append(f"The pages in a browser, {len(out)} tests; make test-browser runs them.")
+
+
+@pytest.fixture(scope="session")
+def gallery() -> Iterator[Gallery]:
+    """Every page, served on this machine."""
+    with running_gallery() as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def the_chromium(gallery: Gallery, pytestconfig: pytest.Config) -> Iterator[Chromium]:
+    if problem := missing():
+        if "browser" in os.environ.get(REQUIRE, ""):
+            pytest.fail(f"{problem}, and {REQUIRE} asks for it")
+        if not pytestconfig.stash[_not_run]:
+            pytestconfig.stash[_not_run].append(f"The pages in a browser: {problem}.")
+        pytest.skip(problem)
+    with running_chromium({LOGOS: gallery.logos}) as running:
+        yield running
+
+
+@pytest.fixture
+def chromium(the_chromium: Chromium, gallery: Gallery) -> Iterator[Chromium]:
+    """A browser as it comes: a light desktop that runs scripts."""
+    the_chromium.look()
+    gallery.posted.clear()
+    gallery.more.clear()
+    yield the_chromium
+    the_chromium.scripts(run=True)
+
+
+def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:
+    if config.stash[_not_run]:
+        terminalreporter.section("NOT TESTED", sep="!", red=True, bold=True)
+        for what in config.stash[_not_run]:
+            terminalreporter.write_line(what)
