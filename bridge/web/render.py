@@ -240,7 +240,7 @@ def _page(
     policy.append("frame-ancestors 'none'")
 
     body = render_template(template, nonce=nonce, action=posts_to, **values)
-    response = make_response(body, status)
+    response = make_response(body.encode(errors="replace"), status)  # half a surrogate pair is no reason to fail
     response.headers["Content-Security-Policy"] = "; ".join(policy)
     response.headers["X-Frame-Options"] = "DENY"
     # Under no-referrer a browser posts with Origin: null, and who takes the form could not check where it came from.
