@@ -17,7 +17,7 @@ from bridge.reasons import Reason
 from bridge.web import untrusted
 
 SCOPES: Mapping[str, str] = {
-    "openid": "Recognise you by an identifier of your account, and know when and how you signed in",
+    "openid": "Recognise you by an identifier, and see when and how you signed in",
     "profile": "See your name, username, picture and other details of your profile",
     "email": "See your verified e-mail address",
     "phone": "See your verified phone number",
