@@ -13,6 +13,8 @@ from typing import Any
 
 import psycopg
 import pytest
+from not_tested import REQUIRE, is_required, leave_out
+from pgbouncer import pgbouncer_program, running_pgbouncer
 from postgres import PostgresServer, running_postgres
 from psycopg import sql
 from sqlalchemy import create_engine, make_url, text
@@ -72,6 +74,19 @@ def own_postgresql() -> Iterator[PostgresServer]:
         yield server
 
 
+@pytest.fixture(scope="session")
+def pgbouncer(postgresql: Databases, pytestconfig: pytest.Config) -> Iterator[str]:
+    """The URL of pgbouncer before that server."""
+    program = pgbouncer_program()
+    if program is None:
+        if is_required("pgbouncer"):
+            pytest.fail(f"pgbouncer is not installed, and {REQUIRE} asks for it")
+        leave_out(pytestconfig, "The way through pgbouncer, which is not installed.")
+        pytest.skip("pgbouncer is not installed")
+    with running_pgbouncer(program, postgresql.url("postgres")) as url:
+        yield url
+
+
 @pytest.fixture
 def backend() -> str:
     """What the test's database is; the marks say otherwise."""
@@ -88,6 +103,14 @@ def database_url(backend: str, request: pytest.FixtureRequest, tmp_path: Path) -
 def empty_database_url(backend: str, request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
     """A fresh database without any table."""
     yield from _fresh(backend, request, tmp_path / "empty.db", migrated=False)
+
+
+@pytest.fixture
+def database_in_memory() -> Iterator[Database]:
+    """An SQLite database without a file, with the schema: for searches that do a great deal."""
+    with Database("sqlite:///:memory:") as made:
+        upgrade(made)
+        yield made
 
 
 def _fresh(backend: str, request: pytest.FixtureRequest, path: Path, *, migrated: bool) -> Iterator[str]:
@@ -126,9 +149,6 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         metafunc.parametrize("backend", BACKENDS)
 
 
-_left_out = pytest.StashKey[int]()
-
-
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Without PostgreSQL its tests fail. Only who says so leaves them out, and is reminded of it."""
     if os.environ.get(OFF) != "off":
@@ -136,17 +156,10 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     out = [item for item in items if _needs_postgresql(item)]
     config.hook.pytest_deselected(items=out)
     items[:] = [item for item in items if item not in out]
-    config.stash[_left_out] = len(out)
+    leave_out(config, f"PostgreSQL, {len(out)} tests, because {OFF}=off.")
 
 
 def _needs_postgresql(item: pytest.Item) -> bool:
     parameters = getattr(getattr(item, "callspec", None), "params", {})
     fixtures = getattr(item, "fixturenames", ())
     return parameters.get("backend") == "postgresql" or not {"postgresql", "own_postgresql"}.isdisjoint(fixtures)
-
-
-def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:
-    left_out = config.stash.get(_left_out, 0)
-    if left_out:
-        terminalreporter.section("NOT TESTED", sep="!", red=True, bold=True)
-        terminalreporter.write_line(f"PostgreSQL: {left_out} tests were left out, because {OFF}=off.")

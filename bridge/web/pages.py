@@ -4,10 +4,8 @@ from collections.abc import Mapping
 
 from flask import Blueprint, Response, abort
 
-from bridge.reasons import Reason
+from bridge.signin_reasons import REASONS
 from bridge.web import render
-
-_BY_CODE: Mapping[str, Reason] = {reason.code: reason for reason in Reason}
 
 
 def page_blueprint(*, issuer: str, links: Mapping[str, str]) -> Blueprint:
@@ -24,8 +22,8 @@ def page_blueprint(*, issuer: str, links: Mapping[str, str]) -> Blueprint:
 
     @blueprint.get("/reasons/<code>")
     def reason(code: str) -> Response:
-        if code not in _BY_CODE:
+        if code not in REASONS:
             abort(404)
-        return render.reason(issuer, _BY_CODE[code])
+        return render.reason(issuer, REASONS[code])
 
     return blueprint

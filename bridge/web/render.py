@@ -13,7 +13,8 @@ from urllib.parse import urlsplit
 
 from flask import Response, make_response, render_template
 
-from bridge.reasons import Reason
+from bridge.reasons import Explained
+from bridge.signin_reasons import REASONS
 from bridge.web import untrusted
 
 SCOPES: Mapping[str, str] = {
@@ -204,10 +205,10 @@ def index(page: Index) -> Response:
 
 def reasons(issuer: str) -> Response:
     """Every reason for a refusal."""
-    return _page("reasons.html", public=True, issuer=untrusted.link(issuer) or "", reasons=list(Reason))
+    return _page("reasons.html", public=True, issuer=untrusted.link(issuer) or "", reasons=list(REASONS.values()))
 
 
-def reason(issuer: str, which: Reason) -> Response:
+def reason(issuer: str, which: Explained) -> Response:
     """What one reason means and what mends it."""
     return _page("reason.html", public=True, issuer=untrusted.link(issuer) or "", reason=which)
 

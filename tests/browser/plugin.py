@@ -1,19 +1,14 @@
 """The tests in a browser (marked `browser`) run when asked for: `make test-browser`. Otherwise the summary says so."""
 
-import os
 from collections.abc import Iterator
-from typing import Any
 
 import pytest
 from browser.chromium import Chromium, missing, running_chromium
 from browser.gallery import LOGOS, Gallery, running_gallery
-
-REQUIRE = "BRIDGE_TEST_REQUIRE"
-_not_run = pytest.StashKey[list[str]]()
+from not_tested import REQUIRE, is_required, leave_out
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    config.stash[_not_run] = []
     config.addinivalue_line("markers", "browser: runs in Chromium, and only with -m browser")
 
 
@@ -25,7 +20,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     if out:
         config.hook.pytest_deselected(items=out)
         items[:] = [item for item in items if item not in out]
-        config.stash[_not_run].append(f"The pages in a browser, {len(out)} tests; make test-browser runs them.")
+        leave_out(config, f"The pages in a browser, {len(out)} tests; make test-browser runs them.")
 
 
 @pytest.fixture(scope="session")
@@ -38,10 +33,9 @@ def gallery() -> Iterator[Gallery]:
 @pytest.fixture(scope="session")
 def the_chromium(gallery: Gallery, pytestconfig: pytest.Config) -> Iterator[Chromium]:
     if problem := missing():
-        if "browser" in os.environ.get(REQUIRE, ""):
+        if is_required("browser"):
             pytest.fail(f"{problem}, and {REQUIRE} asks for it")
-        if not pytestconfig.stash[_not_run]:
-            pytestconfig.stash[_not_run].append(f"The pages in a browser: {problem}.")
+        leave_out(pytestconfig, f"The pages in a browser: {problem}.")
         pytest.skip(problem)
     with running_chromium({LOGOS: gallery.logos}) as running:
         yield running
@@ -55,10 +49,3 @@ def chromium(the_chromium: Chromium, gallery: Gallery) -> Iterator[Chromium]:
     gallery.more.clear()
     yield the_chromium
     the_chromium.scripts(run=True)
-
-
-def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:
-    if config.stash[_not_run]:
-        terminalreporter.section("NOT TESTED", sep="!", red=True, bold=True)
-        for what in config.stash[_not_run]:
-            terminalreporter.write_line(what)

@@ -37,7 +37,7 @@ PAGES: Mapping[str, tuple[Any, Callable[[Any], Response]]] = {
 
 PERSIAN = "\u0645\u06cc\u200c\u062e\u0648"  # with a joiner that its spelling needs
 
-MARK = "zq7"
+MARK = "zq7-mark-zq7"
 PAYLOADS = (
     f"<script>{MARK}()</script>",
     f"</title><script>{MARK}()</script>",
@@ -148,7 +148,7 @@ def test_no_field_breaks_out_of_its_place(name: str, payload: str) -> None:
             assert parts.scheme in ("http", "https") or (url.startswith("/") and not parts.netloc), place
             assert parts.netloc in ("", "id.example.com", "app.example.com", "evil.example"), place
         assert MARK not in str(response.headers), place
-        policy = response.headers["Content-Security-Policy"]
+        policy = re.sub(r"'nonce-[^']*'", "", response.headers["Content-Security-Policy"])
         assert "evil" not in policy.replace("; img-src https://evil.example;", ";"), place
 
 
