@@ -1,0 +1,71 @@
+import NextAuth from "next-auth";
+import type { JWT } from "next-auth/jwt";
+
+declare module "next-auth" {
+  interface Session {
+    wallet?: string;
+  }
+  interface Profile {
+    wallet_address?: string;
+  }
+}
+
+declare module "next-auth/jwt" {
+  interface JWT {
+    wallet?: string;
+    idToken: string;
+    refreshToken: string;
+    /** When the tokens are to be renewed, in seconds. */
+    expiresAt: number;
+  }
+}
+
+// NextAuth reads AUTH_DYNAMIC_ISSUER, AUTH_DYNAMIC_ID and AUTH_DYNAMIC_SECRET by the provider's id.
+export const { handlers, auth, signIn, signOut } = NextAuth({
+  providers: [
+    {
+      id: "dynamic",
+      name: "Dynamic",
+      type: "oidc",
+      authorization: { params: { scope: "openid profile email wallets offline_access" } },
+    },
+  ],
+  callbacks: {
+    authorized: ({ auth, request }) => request.nextUrl.pathname !== "/middleware-example" || auth !== null,
+    jwt({ token, account, profile }) {
+      if (account) {
+        return {
+          ...token,
+          wallet: profile?.wallet_address,
+          idToken: account.id_token!,
+          refreshToken: account.refresh_token!,
+          expiresAt: account.expires_at!,
+        };
+      }
+      return Date.now() < token.expiresAt * 1000 ? token : renewed(token);
+    },
+    session: ({ session, token }) => ({ ...session, wallet: token.wallet }),
+  },
+});
+
+/** The token with newer ones in it; null, which ends the session, once the bridge has closed the grant. */
+async function renewed(token: JWT): Promise<JWT | null> {
+  const answer = await fetch(`${process.env.AUTH_DYNAMIC_ISSUER}/token`, {
+    method: "POST",
+    body: new URLSearchParams({
+      grant_type: "refresh_token",
+      refresh_token: token.refreshToken,
+      client_id: process.env.AUTH_DYNAMIC_ID!,
+      client_secret: process.env.AUTH_DYNAMIC_SECRET!,
+    }),
+  }).catch(() => null);
+  const tokens = await answer?.json();
+  if (tokens?.error === "invalid_grant") return null;
+  if (!answer?.ok) return token; // The bridge is away. An error would end the session; the next request tries again.
+  return {
+    ...token,
+    idToken: tokens.id_token ?? token.idToken,
+    refreshToken: tokens.refresh_token ?? token.refreshToken,
+    expiresAt: Math.floor(Date.now() / 1000) + tokens.expires_in,
+  };
+}
