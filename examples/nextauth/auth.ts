@@ -58,8 +58,9 @@ async function renewed(token: JWT): Promise<JWT | null> {
       client_id: process.env.AUTH_DYNAMIC_ID!,
       client_secret: process.env.AUTH_DYNAMIC_SECRET!,
     }),
+    signal: AbortSignal.timeout(5000),
   }).catch(() => null);
-  const tokens = await answer?.json();
+  const tokens = await answer?.json().catch(() => null);
   if (tokens?.error === "invalid_grant") return null;
   if (!answer?.ok) return token; // The bridge is away. An error would end the session; the next request tries again.
   return {
