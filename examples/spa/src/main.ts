@@ -32,10 +32,8 @@ element("sign-out").onclick = () => manager.signoutRedirect().catch(complain);
 
 manager.events.addUserLoaded(show);
 manager.events.addUserUnloaded(() => show(null));
-manager.events.addSilentRenewError((problem) => {
-  complain(problem);
-  manager.removeUser();
-});
+manager.events.addSilentRenewError(complain);
+manager.events.addAccessTokenExpired(() => manager.removeUser());
 
 async function start() {
   const answer = new URLSearchParams(location.search);
