@@ -1,8 +1,9 @@
-import NextAuth from "next-auth";
+import NextAuth, { type DefaultSession } from "next-auth";
 import type { JWT } from "next-auth/jwt";
 
 declare module "next-auth" {
   interface Session {
+    user: { id: string } & DefaultSession["user"];
     wallet?: string;
   }
   interface Profile {
@@ -36,6 +37,7 @@ export const { handlers, auth, signIn, signOut } = NextAuth({
       if (account) {
         return {
           ...token,
+          sub: account.providerAccountId, // the user's id at the bridge; NextAuth's own is new at each sign-in
           wallet: profile?.wallet_address,
           idToken: account.id_token!,
           refreshToken: account.refresh_token!,
@@ -44,7 +46,11 @@ export const { handlers, auth, signIn, signOut } = NextAuth({
       }
       return Date.now() < token.expiresAt * 1000 ? token : renewed(token);
     },
-    session: ({ session, token }) => ({ ...session, wallet: token.wallet }),
+    session: ({ session, token }) => ({
+      ...session,
+      user: { ...session.user, id: token.sub! },
+      wallet: token.wallet,
+    }),
   },
 });
 

@@ -20,10 +20,10 @@ export default async function Home() {
   }
   return (
     <>
-      <h1>Hello, {session.user?.name ?? session.user?.email ?? session.wallet}</h1>
+      <h1>Hello, {session.user.name ?? session.user.email ?? session.wallet}</h1>
       <dl>
         <dt>E-mail</dt>
-        <dd id="email">{session.user?.email ?? "none"}</dd>
+        <dd id="email">{session.user.email ?? "none"}</dd>
         <dt>Wallet</dt>
         <dd id="wallet">{session.wallet ?? "none"}</dd>
       </dl>

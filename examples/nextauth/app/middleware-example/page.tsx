@@ -6,7 +6,7 @@ export default async function MiddlewareExample() {
     <>
       <h1>For those who are signed in</h1>
       <p>
-        <code>proxy.ts</code> let {session?.user?.email ?? session?.wallet} in. Anybody else it sends to the sign-in page.
+        <code>proxy.ts</code> let {session?.user.email ?? session?.wallet} in. Anybody else it sends to the sign-in page.
       </p>
     </>
   );

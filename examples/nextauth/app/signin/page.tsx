@@ -1,4 +1,4 @@
-import { OwnSignIn } from "./own-sign-in";
+import { SignInWithDynamic } from "./lazy";
 
 /** The bridge sends the browser here to sign in with Dynamic, and gets it back with a token. */
 export default async function SignIn({ searchParams }: PageProps<"/signin">) {
@@ -7,7 +7,7 @@ export default async function SignIn({ searchParams }: PageProps<"/signin">) {
   return (
     <>
       <h1>Sign in</h1>
-      <OwnSignIn
+      <SignInWithDynamic
         complete={`${process.env.AUTH_DYNAMIC_ISSUER}/signin/complete`}
         request={request}
         anew={prompt !== undefined}

@@ -1,28 +1,23 @@
 "use client";
 
-import { EthereumWalletConnectors } from "@dynamic-labs/ethereum";
-import { DynamicContextProvider, DynamicWidget, getAuthToken, useDynamicContext } from "@dynamic-labs/sdk-react-core";
+import { DynamicWidget, getAuthToken, useDynamicContext } from "@dynamic-labs/sdk-react-core";
 import { useEffect, useRef, useState } from "react";
+import { DynamicProvider } from "./provider";
 
 interface Props {
-  /** The URL at the bridge that takes the token. */
+  /** Where the bridge takes the token. */
   complete: string;
   request: string;
-  /** Whoever is signed in to Dynamic already has to sign in again, or chooses whom to be. */
+  /** Whoever is signed in to Dynamic already is asked again all the same. */
   anew: boolean;
 }
 
-export default function DynamicSignIn(props: Props) {
-  const settings = {
-    environmentId: process.env.NEXT_PUBLIC_DYNAMIC_ENVIRONMENT_ID!,
-    apiBaseUrl: process.env.NEXT_PUBLIC_DYNAMIC_API_BASE_URL,
-    walletConnectors: [EthereumWalletConnectors],
-  };
+export default function SignInWithDynamic(props: Props) {
   return (
-    <DynamicContextProvider settings={settings}>
+    <DynamicProvider>
       <DynamicWidget />
       <HandBack {...props} />
-    </DynamicContextProvider>
+    </DynamicProvider>
   );
 }
 
@@ -32,7 +27,7 @@ function HandBack({ complete, request, anew }: Props) {
   const form = useRef<HTMLFormElement>(null);
 
   useEffect(() => {
-    if (sdkHasLoaded && !ready) handleLogOut().then(() => setReady(true));
+    if (sdkHasLoaded && !ready) handleLogOut().finally(() => setReady(true));
   }, [sdkHasLoaded, ready, handleLogOut]);
 
   useEffect(() => {
