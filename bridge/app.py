@@ -13,17 +13,24 @@ from bridge.config.settings import Config
 from bridge.dynamic.keys import LoadKeys, key_set, load_keys
 from bridge.dynamic.verify import Verifier
 from bridge.fetch import Fetcher
+from bridge.lifecycle.signin import SessionPolicy
 from bridge.oauth.assertions import Assertions
+from bridge.oauth.authorize import Authorization
 from bridge.oauth.client_auth import ClientAuthentication
 from bridge.oauth.client_credentials import ClientCredentials
+from bridge.oauth.code import CodeRedemption
+from bridge.oauth.consent import Consent
 from bridge.oauth.discovery import discovery_document
 from bridge.oauth.exchange import TokenExchange
 from bridge.oauth.holders import Holders
 from bridge.oauth.introspect import Introspection
 from bridge.oauth.jwt_bearer import JwtBearer
+from bridge.oauth.logout import Logout
 from bridge.oauth.refresh import Refresh
 from bridge.oauth.revoke import Revocation
 from bridge.oauth.server import TokenServer
+from bridge.oauth.signin import SignInCompletion
+from bridge.oauth.site import Site
 from bridge.oauth.throttle import Throttle
 from bridge.oauth.userinfo import Userinfo
 from bridge.store import Database
@@ -35,6 +42,7 @@ from bridge.tokens.claims import ClaimSelection
 from bridge.tokens.keyring import Keyring
 from bridge.tokens.mint import Mint
 from bridge.tokens.pairwise import PairwiseSubjects, new_pairwise_key
+from bridge.web.browser import Door, browser_blueprint
 from bridge.web.documents import Document, document_blueprint
 from bridge.web.edge import guard_edge
 from bridge.web.endpoints import Endpoint, endpoint_blueprint
@@ -113,7 +121,7 @@ def create_app(config: Config, clock: Clock = system_clock) -> Flask:
         assertions=parts.assertions,
         environments=environments,
     )
-    for redemption in (TokenExchange, JwtBearer, Refresh, ClientCredentials):
+    for redemption in (CodeRedemption, TokenExchange, JwtBearer, Refresh, ClientCredentials):
         token_server.register_grant(redemption)
     holders = Holders(
         issuer=issuer,
@@ -146,7 +154,22 @@ def create_app(config: Config, clock: Clock = system_clock) -> Flask:
         Endpoint("introspection_endpoint", "/introspect", ["POST"], introspection.respond),
         Endpoint("revocation_endpoint", "/revoke", ["POST"], revocation.respond, cors=True),
     )
-    metadata = {endpoint.metadata: f"{issuer}{endpoint.path}" for endpoint in endpoints}
+    metadata = {
+        "authorization_endpoint": f"{issuer}/authorize",
+        "end_session_endpoint": f"{issuer}/logout",
+        **{endpoint.metadata: f"{issuer}{endpoint.path}" for endpoint in endpoints},
+    }
+    site = Site(
+        issuer=issuer,
+        reasons_url=reasons_url,
+        own_signin_url=config.signin_url,
+        database=parts.database,
+        clients=parts.clients,
+        environments=environments,
+        selection=parts.selection,
+        keyring=parts.keyring,
+        subjects=parts.subjects,
+    )
     discovery = discovery_document(
         issuer=issuer,
         endpoints={**metadata, "jwks_uri": f"{issuer}/jwks"},
@@ -162,11 +185,27 @@ def create_app(config: Config, clock: Clock = system_clock) -> Flask:
         endpoint_blueprint(endpoints, clock=clock, cors_origins=parts.clients.cors_origins),
         url_prefix=prefix,
     )
+    app.register_blueprint(
+        browser_blueprint(_doors(site, parts, config), issuer=issuer, reasons_url=reasons_url, clock=clock),
+        url_prefix=prefix,
+    )
     app.register_blueprint(document_blueprint(_documents(discovery, parts.keyring, prefix or ""), clock))
     app.register_blueprint(page_blueprint(issuer=issuer, links=_links(issuer)), url_prefix=prefix)
     app.register_blueprint(ops_blueprint({"database": _database_check(parts.database)}))
     guard_edge(app)
     return app
+
+
+def _doors(site: Site, parts: Parts, config: Config) -> tuple[Door, ...]:
+    """The endpoints for people."""
+    policy = SessionPolicy(config.session_idle_ttl, config.session_absolute_ttl)
+    completion = SignInCompletion(site, parts.assertions, longest=config.assertion_max_lifetime)
+    return (
+        Door("/authorize", ("GET", "POST"), Authorization(site, policy=policy).respond),
+        Door("/signin/complete", ("POST",), completion.respond),
+        Door("/consent", ("GET", "POST"), Consent(site).respond),
+        Door("/logout", ("GET", "POST"), Logout(site).respond),
+    )
 
 
 def _own_secrets(database: Database, config: Config, now: int) -> tuple[Keyring, PairwiseSubjects]:

@@ -1,6 +1,6 @@
 """What the lower rooms refuse with. The words of OAuth are added above, in oauth/refusals.py, by one table."""
 
-from bridge.reasons import Reason
+from bridge.reasons import Explained
 
 
 class NotServed(Exception):
@@ -10,7 +10,7 @@ class NotServed(Exception):
     `retry_after` (seconds) is set where waiting helps.
     """
 
-    def __init__(self, reason: Reason, detail: str = "", retry_after: int | None = None) -> None:
+    def __init__(self, reason: Explained, detail: str = "", retry_after: int | None = None) -> None:
         super().__init__(f"{reason.code}: {detail}" if detail else reason.code)
         self.reason = reason
         self.detail = detail
@@ -27,7 +27,7 @@ class Refused(NotServed):
 class Unavailable(NotServed):
     """Something we depend on does not answer: nobody is refused, everybody may try again."""
 
-    def __init__(self, reason: Reason, detail: str = "", retry_after: int = 5) -> None:
+    def __init__(self, reason: Explained, detail: str = "", retry_after: int = 5) -> None:
         super().__init__(reason, detail, retry_after)
 
 

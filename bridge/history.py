@@ -14,6 +14,9 @@ class Cause(Enum):
         "reuse_detected",
         "a refresh token came back whose successor was in use",
     )
+    CODE_REUSED = ("code_reused", "its code came a second time, or with a wrong verifier or redirect_uri")
+    SIGNED_OUT = ("signed_out", "the user signed out")
+    SESSION_REPLACED = ("session_replaced", "somebody else signed in with the same browser")
     USER_DISABLED = ("user_disabled", "an operator disabled the user")
     USER_REVOKED = ("user_revoked", "an operator signed the user out everywhere")
 
@@ -25,6 +28,11 @@ class Cause(Enum):
 class Event(Enum):
     """What an audit entry tells of."""
 
+    SIGNED_IN = "signed_in"
+    CODE_ISSUED = "code_issued"
+    CONSENT_GIVEN = "consent_given"
+    CONSENT_DENIED = "consent_denied"
+    SESSION_CLOSED = "session_closed"
     ISSUED = "issued"
     REFRESHED = "refreshed"
     GRANT_CLOSED = "grant_closed"
@@ -37,7 +45,7 @@ class Event(Enum):
     CLIENT_SECRET_ADDED = "client_secret_added"
     KEY_ADDED = "key_added"
     KEY_ACTIVATED = "key_activated"
-    KEY_RETIRED = "key_retired"
+    KEY_WITHDRAWN = "key_withdrawn"
     SECRETS_REWRAPPED = "secrets_rewrapped"
 
 

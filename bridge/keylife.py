@@ -15,7 +15,7 @@ KEY_STATES: tuple[KeyState, ...] = ("active", "pending", "retired")  # as they a
 
 JWKS_MAX_AGE = 300  # seconds that clients may keep the key document
 READ_AGAIN = 30  # age in seconds at which an instance reads its keys anew
-READ_FIRST = 60  # age in seconds from which it neither signs nor publishes before it has
+READ_FIRST = 60  # age in seconds from which it neither signs nor publishes before it has tried
 LONGEST_TOKEN = 86_400  # seconds that any token may live
 MARGIN = 240  # seconds for clocks that differ, verifiers' leeway, and a request or a transaction that had to wait
 

@@ -16,10 +16,12 @@ Shape = Literal["small", "large"]
 
 
 TOKEN_EXCHANGE = "urn:ietf:params:oauth:grant-type:token-exchange"
+AUTHORIZATION_CODE = "authorization_code"
 JWT_BEARER = "urn:ietf:params:oauth:grant-type:jwt-bearer"
 REFRESH_TOKEN = "refresh_token"
 CLIENT_CREDENTIALS = "client_credentials"
 GRANT_TYPES: Mapping[str, str] = {
+    "authorization_code": AUTHORIZATION_CODE,
     "token-exchange": TOKEN_EXCHANGE,
     "jwt-bearer": JWT_BEARER,
     "refresh_token": REFRESH_TOKEN,
@@ -154,6 +156,15 @@ class Client:
     refresh_retry_ttl: int = 86400  # seconds in which it still leads to a successor that was never used
     refresh_idle_ttl: int = 14 * 86400  # seconds that a refresh token lives unused
     refresh_absolute_ttl: int = 30 * 86400  # seconds that a grant lives, however often it is refreshed
+    redirect_uris: tuple[str, ...] = ()  # where codes may be sent, byte by byte
+    post_logout_redirect_uris: tuple[str, ...] = ()
+    require_pkce: bool = True  # a public client has to in any case
+    signin_url: str | None = None  # its own sign-in page; None: the bridge's setting
+    consent: Literal["skip", "ask"] | None = None  # None: asked where anybody could have registered the redirect URI
+    client_uri: str | None = None
+    logo_uri: str | None = None
+    policy_uri: str | None = None
+    tos_uri: str | None = None
     disabled: bool = False
     secrets: tuple[Secret, ...] = field(default=(), repr=False)
 
@@ -174,8 +185,47 @@ class Grant:
     auth_time: int | None = None
     amr: tuple[str, ...] = ()
     nonce: str | None = None
+    acr: str | None = None
     horizon: int | None = None
     grant_id: str | None = None
+    id_token_claims: tuple[str, ...] = ()  # asked for by name, beside those of the scope (OIDC Core section 5.5)
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """A browser that is signed in here. `origin` is that of the page whose assertion opened it."""
+
+    session_id: str
+    sub: str
+    environment_id: str
+    session_key: str
+    origin: str
+    auth_time: int
+    amr: tuple[str, ...]
+    opened_at: int
+    expires_at: int
+
+
+@dataclass(frozen=True, slots=True)
+class AuthorizationRequest:
+    """What a client asks of a user at /authorize, as far as it may ask (OIDC Core section 3.1.2.1)."""
+
+    client: Client
+    redirect_uri: str
+    response_mode: Literal["query", "form_post"]
+    state: str | None
+    scope: tuple[str, ...]
+    audience: tuple[str, ...]
+    nonce: str | None = None
+    code_challenge: str | None = None
+    prompt: frozenset[str] = frozenset()
+    max_age: int | None = None
+    login_hint: str | None = None
+    ui_locales: str | None = None
+    acr: str | None = None  # what the ID token will say, if anything was asked for
+    wanted_sub: str | None = None  # of id_token_hint or the claims parameter: this user or nobody
+    id_token_claims: tuple[str, ...] = ()
+    userinfo_claims: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

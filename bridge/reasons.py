@@ -7,8 +7,21 @@ are made of this list.
 from enum import Enum
 
 
-class Reason(Enum):
+class Explained(Enum):
     """A stable code (`Reason.X.code`), what it `means`, and the step that `mends` it."""
+
+    def __init__(self, means: str, mends: str) -> None:
+        self.means = means
+        self.mends = mends
+
+    @property
+    def code(self) -> str:
+        """The stable public code, lower case: `assertion_expired`."""
+        return self.name.lower()
+
+
+class Reason(Explained):
+    """Why a machine's request was refused."""
 
     # The assertion: its form
     ASSERTION_MALFORMED = (
@@ -102,6 +115,19 @@ class Reason(Enum):
     ASSERTION_REVOKED = (
         "The user was signed out everywhere after Dynamic issued the assertion.",
         "Let the user sign in again.",
+    )
+    # The code
+    CODE_INVALID = (
+        "The code is none of this bridge's, was issued to another client, or is older than 60 seconds.",
+        "Redeem the code of the redirect at once, with the client that asked for it.",
+    )
+    CODE_REUSED = (
+        "The code was redeemed before; what came of it was revoked, since one of the two may be a thief.",
+        "Redeem each code once. Let the user sign in again.",
+    )
+    CODE_NOT_THIS_REQUEST = (
+        "The redirect_uri or the code_verifier is not the one of the authorization request.",
+        "Send the very redirect_uri, and the verifier whose S256 challenge was sent (none if none was).",
     )
     # The refresh token
     REFRESH_TOKEN_INVALID = (
@@ -209,12 +235,3 @@ class Reason(Enum):
         "The bridge's database does not answer.",
         "Try again. An operator finds the cause in the log.",
     )
-
-    def __init__(self, means: str, mends: str) -> None:
-        self.means = means
-        self.mends = mends
-
-    @property
-    def code(self) -> str:
-        """The stable public code, lower case: `assertion_expired`."""
-        return self.name.lower()

@@ -13,6 +13,7 @@ from typing import Any
 
 import psycopg
 import pytest
+from pgbouncer import pgbouncer_program, running_pgbouncer
 from postgres import PostgresServer, running_postgres
 from psycopg import sql
 from sqlalchemy import create_engine, make_url, text
@@ -23,6 +24,7 @@ from bridge.store import Database
 BACKENDS = ("sqlite", "postgresql")
 OFF = "BRIDGE_TEST_POSTGRES"
 URL = "BRIDGE_TEST_POSTGRES_URL"
+REQUIRE = "BRIDGE_TEST_REQUIRE"
 TEMPLATE = "bridge_test_template"
 
 
@@ -72,6 +74,19 @@ def own_postgresql() -> Iterator[PostgresServer]:
         yield server
 
 
+@pytest.fixture(scope="session")
+def pgbouncer(postgresql: Databases, pytestconfig: pytest.Config) -> Iterator[str]:
+    """The URL of pgbouncer before that server."""
+    program = pgbouncer_program()
+    if program is None:
+        if "pgbouncer" in os.environ.get(REQUIRE, ""):
+            pytest.fail(f"pgbouncer is not installed, and {REQUIRE} asks for it")
+        pytestconfig.stash[_not_tested].append("The way through pgbouncer, which is not installed.")
+        pytest.skip("pgbouncer is not installed")
+    with running_pgbouncer(program, postgresql.url("postgres")) as url:
+        yield url
+
+
 @pytest.fixture
 def backend() -> str:
     """What the test's database is; the marks say otherwise."""
@@ -88,6 +103,14 @@ def database_url(backend: str, request: pytest.FixtureRequest, tmp_path: Path) -
 def empty_database_url(backend: str, request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
     """A fresh database without any table."""
     yield from _fresh(backend, request, tmp_path / "empty.db", migrated=False)
+
+
+@pytest.fixture
+def database_in_memory() -> Iterator[Database]:
+    """An SQLite database without a file, with the schema: for searches that do a great deal."""
+    with Database("sqlite:///:memory:") as made:
+        upgrade(made)
+        yield made
 
 
 def _fresh(backend: str, request: pytest.FixtureRequest, path: Path, *, migrated: bool) -> Iterator[str]:
@@ -113,6 +136,7 @@ def rows(url: str, statement: str, **values: Any) -> list[tuple[Any, ...]]:
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    config.stash[_not_tested] = []
     config.addinivalue_line("markers", "both_databases: runs on SQLite and on PostgreSQL")
     config.addinivalue_line("markers", "only_postgresql: runs on PostgreSQL")
 
@@ -126,7 +150,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         metafunc.parametrize("backend", BACKENDS)
 
 
-_left_out = pytest.StashKey[int]()
+_not_tested = pytest.StashKey[list[str]]()
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
@@ -136,7 +160,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     out = [item for item in items if _needs_postgresql(item)]
     config.hook.pytest_deselected(items=out)
     items[:] = [item for item in items if item not in out]
-    config.stash[_left_out] = len(out)
+    config.stash[_not_tested].append(f"PostgreSQL, {len(out)} tests, because {OFF}=off.")
 
 
 def _needs_postgresql(item: pytest.Item) -> bool:
@@ -146,7 +170,7 @@ def _needs_postgresql(item: pytest.Item) -> bool:
 
 
 def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:
-    left_out = config.stash.get(_left_out, 0)
-    if left_out:
+    if config.stash[_not_tested]:
         terminalreporter.section("NOT TESTED", sep="!", red=True, bold=True)
-        terminalreporter.write_line(f"PostgreSQL: {left_out} tests were left out, because {OFF}=off.")
+        for what in config.stash[_not_tested]:
+            terminalreporter.write_line(what)

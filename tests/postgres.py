@@ -3,6 +3,7 @@
 import os
 import secrets
 import shutil
+import signal
 import subprocess
 import tempfile
 import time
@@ -23,7 +24,6 @@ SETTINGS = {
     "full_page_writes": "off",
     "max_connections": "200",
     "shared_buffers": "32MB",
-    "log_statement": "all",
 }
 
 
@@ -56,7 +56,7 @@ class PostgresServer:
 
     @property
     def log(self) -> str:
-        """What the server wrote: every statement, among others."""
+        """What the server wrote."""
         return (self._folder / "log").read_text(encoding="utf-8", errors="replace")
 
     def start(self) -> None:
@@ -75,7 +75,7 @@ class PostgresServer:
     def stop(self) -> None:
         """End it, connections and all."""
         if self._running is not None:
-            self._running.send_signal(2)  # "fast": it does not wait for clients
+            self._running.send_signal(signal.SIGINT)  # "fast": it does not wait for clients
             self._running.wait(timeout=30)
             self._running = None
 

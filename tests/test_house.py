@@ -17,12 +17,13 @@ FLOORS = {
     **dict.fromkeys(("oauth", "lifecycle"), 3),
     **dict.fromkeys(("dynamic", "tokens", "store"), 2),
     **dict.fromkeys(("jose", "fetch", "jwks", "keylife"), 1),
-    **dict.fromkeys(("model", "history", "errors", "reasons", "clock", "subjects", "logs"), 0),
+    **dict.fromkeys(("model", "history", "errors", "reasons", "signin_reasons", "clock", "subjects", "logs"), 0),
 }
 BESIDE = {
     ("oauth", "lifecycle"),
     ("jwks", "jose"),
     ("errors", "reasons"),
+    ("signin_reasons", "reasons"),
     ("history", "model"),
 }  # may look at a neighbour of their floor
 
@@ -34,7 +35,7 @@ DOORS = {
     "requests": ("fetch",),
     "urllib3": ("fetch",),
     "sqlalchemy": ("store",),
-    "psycopg": ("store",),
+    "psycopg": ("store.postgresql",),
     "alembic": ("cli.schema",),
     "cryptography": ("jose", "tokens.pairwise", "store.seal"),
     "pydantic": ("config.sources",),
@@ -112,6 +113,12 @@ def test_a_serving_worker_imports_neither_alembic_nor_pydantic_nor_the_emulator(
     loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
     assert "bridge.app" in loaded
     assert not {"alembic", "pydantic", "pydantic_settings", "bridge.emulator", "bridge.config.sources"} & set(loaded)
+
+
+def test_a_worker_on_sqlite_does_not_load_postgresqls_driver() -> None:
+    code = "import sys, bridge.app; from bridge.store import Database; Database('sqlite://'); print(*sys.modules)"
+    told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+    assert "psycopg" not in told.split()
 
 
 def test_help_imports_no_command() -> None:

@@ -24,6 +24,10 @@ _WORDS = {
     Event.USER_DISABLED: "the user was disabled",
     Event.USER_ENABLED: "the user was enabled again",
     Event.USER_REVOKED: "the user was signed out everywhere",
+    Event.KEY_ADDED: "a signing key was made",
+    Event.KEY_ACTIVATED: "a signing key began to sign",
+    Event.KEY_WITHDRAWN: "a signing key was withdrawn",
+    Event.SECRETS_REWRAPPED: "everything was sealed under the first secret key",
     Event.CLIENT_ADDED: "the client was registered",
     Event.CLIENT_CHANGED: "the client's settings changed",
     Event.CLIENT_SECRET_ADDED: "the client got a new secret",
@@ -66,6 +70,24 @@ def why(config: Config, wanted: str, limit: int, as_json: bool) -> None:
         click.echo(_verdict(grant, now))
     for entry in history:
         click.echo(f"  {_moment(entry.at)}  {_sentence(entry)}")
+
+
+@audit.command("list")
+@click.option("--limit", default=50, show_default=True, type=click.IntRange(1, 10_000), help="Newest entries shown.")
+@click.option("--json", "as_json", is_flag=True)
+@configured
+def list_(config: Config, limit: int, as_json: bool) -> None:
+    """The newest entries, whomever they are about; those of signing keys and settings among them."""
+    with Database(config.database_url) as database:
+        database.check_schema()
+        with database.reading() as tx:
+            history = entries.newest(tx, limit=limit)
+    if as_json:
+        click.echo(json.dumps([_plain(entry) for entry in history], indent=2))
+        return
+    for entry in history:
+        about = entry.sub or entry.client_id or entry.detail.get("kid", "")
+        click.echo(f"{_moment(entry.at)}  {_sentence(entry)}  {about}".rstrip())
 
 
 def _history(tx: Tx, wanted: str, found: Sequence[KeptGrant], limit: int) -> list[AuditEntry]:

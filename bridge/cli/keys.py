@@ -11,9 +11,10 @@ import click
 from bridge.cli.configured import configured, fail
 from bridge.clock import system_clock
 from bridge.config.settings import Config
+from bridge.history import OPERATOR, AuditEntry, Event
 from bridge.keylife import JWKS_MAX_AGE, READ_FIRST, KeyLife, steps
 from bridge.model import SIGNING_ALGORITHMS, SigningAlgorithm
-from bridge.store import Database
+from bridge.store import Database, audit
 from bridge.store import keys as stored_keys
 from bridge.store.rewrap import rewrap as rewrap_all
 from bridge.store.rotation import Rotation
@@ -71,7 +72,7 @@ def rotate(config: Config, algs: tuple[SigningAlgorithm, ...]) -> None:
         lives = [life for life in rotation.lives() if life.alg in (algs or SIGNING_ALGORITHMS)]
         _refuse_pending(lives)
         for active in [life for life in lives if life.state == "active"]:
-            rotation.prepare(active, now)
+            rotation.prepare(active, now, actor=OPERATOR)
         made = [life for life in rotation.lives() if life.state == "pending" and life.alg in {a.alg for a in lives}]
     for life in made:
         click.echo(f"{life.kid}  {life.alg}  signs from {_time(life.signs_at)}")
@@ -85,7 +86,7 @@ def retire(config: Config, kid: str) -> None:
     with _opened(config) as database:
         rotation, now = _rotation(database, config), system_clock()
         known = next((life for life in rotation.lives() if life.kid == kid), None)
-        withdrawn = None if known is None else rotation.withdraw(known, now)
+        withdrawn = None if known is None else rotation.withdraw(known, now, actor=OPERATOR)
     if withdrawn is None:
         fail("There is no key with that kid.")
     life, successor = withdrawn
@@ -105,6 +106,8 @@ def rewrap(config: Config) -> None:
     """Seal everything under the first of BRIDGE_SECRET_KEYS. Harmless to repeat, and while servers run."""
     with _opened(config) as database, database.writing() as tx:
         resealed = rewrap_all(tx, Sealer(config.secret_keys))
+        now, detail = system_clock(), {"resealed": resealed}
+        audit.record(tx, AuditEntry(at=now, event=Event.SECRETS_REWRAPPED, actor=OPERATOR, detail=detail))
     click.echo(f"{resealed} sealed values were under an older key, and are under the first one now.", err=True)
 
 

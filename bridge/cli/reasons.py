@@ -2,7 +2,7 @@
 
 import click
 
-from bridge.reasons import Reason
+from bridge.signin_reasons import REASONS
 
 
 @click.command()
@@ -13,7 +13,7 @@ def reasons(code: str | None, markdown: bool) -> None:
     if markdown:
         click.echo(page(), nl=False)
         return
-    chosen = [reason for reason in Reason if code in (None, reason.code)]
+    chosen = [reason for reason in REASONS.values() if code in (None, reason.code)]
     if not chosen:
         raise click.UsageError(f"There is no reason {code!r}.")
     for reason in chosen:
@@ -23,7 +23,9 @@ def reasons(code: str | None, markdown: bool) -> None:
 
 def page() -> str:
     """docs/reasons.md."""
-    sections = [f"## {reason.code}\n\n{reason.means}\n\n**What mends it:** {reason.mends}\n" for reason in Reason]
+    sections = [
+        f"## {reason.code}\n\n{reason.means}\n\n**What mends it:** {reason.mends}\n" for reason in REASONS.values()
+    ]
     return (
         "# Reasons for refusals\n\n"
         "Each stands in the log (`reason`), and in the answer as `error_uri`, a page of the bridge itself. A code,\n"

@@ -8,7 +8,7 @@ from uuid import UUID
 
 from bridge.config.client_checks import client_faults
 from bridge.config.settings import Config, Fault
-from bridge.config.urls import is_loopback, origin_problem, url_problem
+from bridge.config.urls import is_loopback, origin_problem, page_problem, url_problem
 from bridge.keylife import LONGEST_ROTATION, SHORTEST_ROTATION
 from bridge.model import Environment
 from bridge.oauth.rules import is_scope_word
@@ -21,7 +21,7 @@ LONGEST_ASSERTION = 30 * 86400  # Dynamic's own maximum
 
 def faults_of(config: Config) -> list[Fault]:
     """Every fault of a configuration; none means that it is safe to serve with."""
-    rules = (_issuer, _secret_keys, _database, _environments, _clients, _claims, _limits)
+    rules = (_issuer, _signin_page, _secret_keys, _database, _environments, _clients, _claims, _limits)
     return [fault for rule in rules for fault in rule(config)]
 
 
@@ -34,6 +34,11 @@ def _issuer(config: Config) -> Iterator[Fault]:
         yield Fault("BRIDGE_ISSUER", problem, "Set it like https://id.example.com, without a slash at the end.")
     elif config.development and not is_loopback(urlsplit(config.issuer).hostname or ""):
         yield Fault("BRIDGE_DEVELOPMENT", "is on although the issuer is not loopback", "Unset BRIDGE_DEVELOPMENT.")
+
+
+def _signin_page(config: Config) -> Iterator[Fault]:
+    if config.signin_url is not None and (problem := page_problem(config.signin_url)):
+        yield Fault("BRIDGE_SIGNIN_URL", problem, "Use a URL like https://app.example.com/signin")
 
 
 def _secret_keys(config: Config) -> Iterator[Fault]:
@@ -117,6 +122,8 @@ def _limits(config: Config) -> Iterator[Fault]:
         ("BRIDGE_ASSERTION_MAX_LIFETIME", config.assertion_max_lifetime, 60, LONGEST_ASSERTION),
         ("BRIDGE_CLOCK_SKEW", config.clock_skew, 0, 60),
         ("BRIDGE_AUDIT_RETENTION", config.audit_retention, 86400, 10 * 365 * 86400),
+        ("BRIDGE_SESSION_IDLE_TTL", config.session_idle_ttl, 300, 400 * 86400),
+        ("BRIDGE_SESSION_ABSOLUTE_TTL", config.session_absolute_ttl, 300, 400 * 86400),
         ("BRIDGE_PORT", config.port, 1, 65535),
         ("BRIDGE_WORKERS", config.workers, 1, 256),
     ):

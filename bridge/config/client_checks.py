@@ -5,9 +5,9 @@ import re
 from collections.abc import Collection, Iterator
 
 from bridge.config.settings import Fault
-from bridge.config.urls import HOST, origin_problem
+from bridge.config.urls import HOST, origin_problem, page_problem, redirect_uri_problem
 from bridge.keylife import LONGEST_TOKEN
-from bridge.model import CLIENT_CREDENTIALS, GRANT_TYPES, Client
+from bridge.model import AUTHORIZATION_CODE, CLIENT_CREDENTIALS, GRANT_TYPES, Client
 from bridge.oauth.rules import is_scope_word
 
 _CLIENT_ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
@@ -20,7 +20,7 @@ _SHA256 = re.compile(r"[0-9a-f]{64}")
 def client_faults(client: Client, *, environments: Collection[str], needs_secret: bool) -> Iterator[Fault]:
     """Every fault of a client. `environments`: the configured ones; `needs_secret`: unless one is made right after."""
     where = f"client {client.client_id}"
-    for rule in (_identifier, _origins, _targets, _lifetimes):
+    for rule in (_identifier, _origins, _pages, _targets, _lifetimes):
         for setting, problem, mend in rule(client):
             yield Fault(f"{where}, {setting}", problem, mend)
     for setting, problem, mend in _secrets(client, needs_secret=needs_secret):
@@ -71,6 +71,22 @@ def _origins(client: Client) -> _Problems:
             problem = origin_problem(origin)
             if problem is not None:
                 yield setting, f"{origin!r} {problem}", "Write it like https://app.example.com"
+
+
+def _pages(client: Client) -> _Problems:
+    for setting, uris in (
+        ("redirect_uris", client.redirect_uris),
+        ("post_logout_redirect_uris", client.post_logout_redirect_uris),
+    ):
+        for uri in uris:
+            if (problem := redirect_uri_problem(uri)) is not None:
+                yield setting, f"{uri!r} {problem}", "Write it like https://app.example.com/callback"
+    if client.redirect_uris and AUTHORIZATION_CODE not in client.grants:
+        yield "redirect_uris", "are of no use without the grant", "Add authorization_code to its grants."
+    for setting in ("signin_url", "client_uri", "logo_uri", "policy_uri", "tos_uri"):
+        url = getattr(client, setting)
+        if url is not None and (problem := page_problem(url)) is not None:
+            yield setting, problem, "Write it like https://app.example.com/page"
 
 
 def _targets(client: Client) -> _Problems:

@@ -21,6 +21,9 @@ class Config:
     clock_skew: int
     audit_retention: int
     key_rotation: int  # 0: by command only
+    signin_url: str | None  # the sign-in page of clients without their own
+    session_idle_ttl: int
+    session_absolute_ttl: int
     host: str
     port: int
     workers: int

@@ -56,6 +56,9 @@ class _Settings(BaseSettings):
     clock_skew: int = _setting(30, "BRIDGE_CLOCK_SKEW", "clock_skew")
     audit_retention: int = _setting(90 * 86400, "BRIDGE_AUDIT_RETENTION", "audit_retention")
     key_rotation: int = _setting(90 * 86400, "BRIDGE_KEY_ROTATION", "key_rotation")
+    signin_url: str | None = _setting(None, "BRIDGE_SIGNIN_URL", "signin_url")
+    session_idle_ttl: int = _setting(86400, "BRIDGE_SESSION_IDLE_TTL", "session_idle_ttl")
+    session_absolute_ttl: int = _setting(30 * 86400, "BRIDGE_SESSION_ABSOLUTE_TTL", "session_absolute_ttl")
     host: str = _setting("127.0.0.1", "BRIDGE_HOST", "host")
     port: int = _setting(8080, "BRIDGE_PORT", "port")
     workers: int = _setting(1, "BRIDGE_WORKERS", "workers")
@@ -189,6 +192,9 @@ def _config(settings: _Settings, faults: list[Fault]) -> Config:
         clock_skew=settings.clock_skew,
         audit_retention=settings.audit_retention,
         key_rotation=settings.key_rotation,
+        signin_url=settings.signin_url,
+        session_idle_ttl=settings.session_idle_ttl,
+        session_absolute_ttl=settings.session_absolute_ttl,
         host=settings.host,
         port=settings.port,
         workers=settings.workers,

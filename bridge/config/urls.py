@@ -44,6 +44,27 @@ def origin_problem(origin: str) -> str | None:
     return None
 
 
+def page_problem(url: str) -> str | None:
+    """What is wrong with the URL of a page that browsers are sent to: https, or http on this machine."""
+    if not _PLAIN_URL.fullmatch(url) or "#" in url:
+        return "is not an absolute URL in plain characters, without a fragment"
+    try:
+        parts = urlsplit(url)
+        origin = f"{parts.scheme}://{_netloc(parts.hostname or '', parts.port)}"
+    except ValueError:
+        return "is not a URL"
+    if "@" in parts.netloc or not url.startswith(origin):
+        return "has user information, or a host that is not plain"
+    return origin_problem(origin)
+
+
+def redirect_uri_problem(uri: str) -> str | None:
+    """What is wrong with a redirect URI (RFC 6749 section 3.1.2, RFC 8252 section 7), if anything."""
+    if _PRIVATE_SCHEME.fullmatch(uri):
+        return None if "#" not in uri else "has a fragment"
+    return page_problem(uri)
+
+
 def is_loopback(host: str) -> bool:
     """Whether a host name or address never leaves this machine."""
     try:
@@ -53,6 +74,8 @@ def is_loopback(host: str) -> bool:
 
 
 _PLAIN_URL = re.compile(r"[A-Za-z0-9._~:/?#@!$&'()*+,;=%\[\]-]+")
+_PRIVATE_SCHEME = re.compile(r"[a-z][a-z0-9+-]*(?:\.[a-z0-9+-]+)+:/[A-Za-z0-9._~:/?#@!$&'()*+,;=%-]*")
+"""A private-use scheme is a domain name in reverse: com.example.app:/callback (RFC 8252 section 7.1)."""
 _PLAIN_PATH = re.compile(r"(?:/[A-Za-z0-9._~-]+)*")
 _DEFAULT_PORTS = (("https", 443), ("http", 80))
 _DOT_SEGMENT = re.compile(r"/\.{1,2}(?:/|$)")

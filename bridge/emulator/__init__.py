@@ -8,6 +8,7 @@
        ▼
     create_app (app)      /api/v0/...  Dynamic's own paths (api)
        │                  /admin/...   ours: users, tokens, keys, switches, faults (admin)
+       │                  /signin      a sign-in page as an app would have one, without a script (signin, pages/)
        ▼
     run (server)          a loopback port in a thread; `fixture` makes it the pytest fixture `dynamic`
 
@@ -16,6 +17,7 @@ parties. Each fact the bridge relies on without proof is a field of `Switches`: 
 """
 
 from bridge.emulator.app import create_app
+from bridge.emulator.destinations import LOCAL_APPS
 from bridge.emulator.errors import (
     NotAuthenticatedError,
     SessionEndedError,
@@ -23,6 +25,7 @@ from bridge.emulator.errors import (
     UnknownKeyError,
     UnknownSessionError,
     UnknownUserError,
+    WrongPasswordError,
 )
 from bridge.emulator.faults import Fault, FaultMode, Faults
 from bridge.emulator.model import (
@@ -44,6 +47,7 @@ from bridge.emulator.world import DEMO_ENVIRONMENT_ID, Emulator
 
 __all__ = [
     "DEMO_ENVIRONMENT_ID",
+    "LOCAL_APPS",
     "Credential",
     "Emulator",
     "Fault",
@@ -67,6 +71,7 @@ __all__ = [
     "User",
     "UserFields",
     "UserState",
+    "WrongPasswordError",
     "create_app",
     "run",
 ]

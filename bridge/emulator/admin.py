@@ -7,7 +7,6 @@ loopback, that the Host must be a loopback name (DNS rebinding), and that an Ori
 from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
-from urllib.parse import urlsplit
 
 from flask import Blueprint, abort, request
 from flask.typing import ResponseReturnValue
@@ -15,14 +14,14 @@ from flask.typing import ResponseReturnValue
 from bridge.emulator.errors import UnknownCredentialError, UnknownKeyError, UnknownSessionError, UnknownUserError
 from bridge.emulator.forms import FAULT, NEW_USER, ROTATION, TOKEN, USER_CHANGES
 from bridge.emulator.inputs import BadInputError, Check, body_object, members
-from bridge.emulator.loopback import is_loopback
-from bridge.emulator.model import Session
+from bridge.emulator.loopback import names_loopback
+from bridge.emulator.model import Session, User
 from bridge.emulator.world import DEMO_ORIGIN, Emulator
 
 INDEX = {
     "GET /admin/": "this list",
     "GET /admin/users": "every user",
-    "POST /admin/users": "create one: email, email_verified, username, given_name, ..., wallets, credentials, state",
+    "POST /admin/users": "create one: email, email_verified, username, password, ..., wallets, credentials, state",
     "PATCH /admin/users/<id>": "change fields or state; link: [credential], unlink: [credential id]",
     "POST /admin/users/<id>/tokens": "mint: shape, origin, lifetime, issued_at, claims, without, header, key, sid",
     "POST /admin/keys/rotate": "keep_old, same_kid",
@@ -48,7 +47,7 @@ def _guard(admin: Blueprint) -> None:
     @admin.before_request
     def from_this_machine() -> None:
         origin = request.headers.get("Origin")
-        if not _names_loopback(f"//{request.host}") or (origin is not None and not _names_loopback(origin)):
+        if not names_loopback(f"//{request.host}") or (origin is not None and not names_loopback(origin)):
             abort(403, "the admin API answers this machine only")
 
     # Below the guard every ValueError comes of what was sent; a RecursionError too: of how deep it was nested.
@@ -72,15 +71,15 @@ def _guard(admin: Blueprint) -> None:
 def _users(admin: Blueprint, emulator: Emulator) -> None:
     @admin.get("/users")
     def everyone() -> ResponseReturnValue:
-        return {"users": [asdict(user) for user in emulator.users()]}
+        return {"users": [_shown(user) for user in emulator.users()]}
 
     @admin.post("/users")
     def create() -> ResponseReturnValue:
-        return {"user": asdict(emulator.create_user(**_sent(NEW_USER)))}, 201
+        return {"user": _shown(emulator.create_user(**_sent(NEW_USER)))}, 201
 
     @admin.patch("/users/<user_id>")
     def change(user_id: str) -> ResponseReturnValue:
-        return {"user": asdict(emulator.update_user(user_id, **_sent(USER_CHANGES)))}
+        return {"user": _shown(emulator.update_user(user_id, **_sent(USER_CHANGES)))}
 
     @admin.post("/users/<user_id>/tokens")
     def mint(user_id: str) -> ResponseReturnValue:
@@ -126,6 +125,10 @@ def _sent(checks: Mapping[str, Check], *required: str) -> dict[str, Any]:
     return members(body_object(request.get_data()), checks, required=required)
 
 
+def _shown(user: User) -> dict[str, Any]:
+    return {name: value for name, value in asdict(user).items() if name != "password"}
+
+
 def _session(emulator: Emulator, user_id: str, wanted: dict[str, Any]) -> Session:
     """The session that `wanted` names by sid, else a new one; what only concerns the session leaves `wanted`."""
     sid, credential_id = wanted.pop("sid", None), wanted.pop("credential_id", None)
@@ -136,11 +139,3 @@ def _session(emulator: Emulator, user_id: str, wanted: dict[str, Any]) -> Sessio
     if session.user_id != user_id:
         raise BadInputError("the session is another user's")
     return session
-
-
-def _names_loopback(url: str) -> bool:
-    try:
-        host = urlsplit(url).hostname
-    except ValueError:
-        return False
-    return host is not None and is_loopback(host)

@@ -1,4 +1,4 @@
-"""The emulator as a Flask app: Dynamic's API, the admin API, and the edge around both."""
+"""The emulator as a Flask app: Dynamic's API, the admin API, the sign-in page, and the edge around them."""
 
 from threading import Event
 
@@ -9,6 +9,7 @@ from werkzeug.exceptions import HTTPException
 from bridge.emulator.admin import admin_api
 from bridge.emulator.api import dynamic_api
 from bridge.emulator.edge import Edge
+from bridge.emulator.signin import signin_page
 from bridge.emulator.world import Emulator
 
 LARGEST_BODY = 1024 * 1024
@@ -16,11 +17,12 @@ LARGEST_BODY = 1024 * 1024
 
 def create_app(emulator: Emulator, *, stopping: Event | None = None) -> Flask:
     """A WSGI app over `emulator`; setting `stopping` ends the waits of its faults. Several apps may share one."""
-    app = Flask("bridge.emulator", static_folder=None, template_folder=None)
+    app = Flask("bridge.emulator", static_folder=None, template_folder="pages")
     app.config["MAX_CONTENT_LENGTH"] = LARGEST_BODY
     app.json.sort_keys = False  # type: ignore[attr-defined]
     app.register_blueprint(dynamic_api(emulator))
     app.register_blueprint(admin_api(emulator))
+    app.register_blueprint(signin_page(emulator))
     app.register_error_handler(HTTPException, _as_json)
     app.wsgi_app = Edge(app.wsgi_app, emulator, stopping or Event())  # type: ignore[method-assign]
     return app

@@ -66,7 +66,8 @@ def _with_credentials(user: User, new: Sequence[NewCredential], now: int) -> Use
 
 
 def _tidy(fields: UserFields) -> dict[str, Any]:
-    """Fields as the frozen value wants them. TypeError on a name that is no field, ValueError on an unknown state."""
+    """Fields as the frozen value wants them. TypeError on a name that is no field, ValueError on an unknown state or
+    an empty password."""
     unknown = set(fields) - set(UserFields.__annotations__)
     if unknown:
         raise TypeError(f"a user has no {', '.join(sorted(unknown))}")
@@ -77,6 +78,8 @@ def _tidy(fields: UserFields) -> dict[str, Any]:
     for name in ("metadata", "profile"):
         if name in tidied:
             tidied[name] = dict(tidied[name] or {})
+    if tidied.get("password") == "":
+        raise ValueError("a password cannot be empty; None takes it away")
     if "state" in tidied:
         tidied["state"] = UserState(tidied["state"])
     return tidied

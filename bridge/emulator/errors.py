@@ -17,6 +17,10 @@ class UnknownKeyError(LookupError):
     """The environment never had a key of this id."""
 
 
+class WrongPasswordError(Exception):
+    """Not the password that opens this user's account."""
+
+
 class SessionEndedError(Exception):
     """The session was revoked, replaced, or is past its refresh window."""
 

@@ -86,6 +86,7 @@ USER: Mapping[str, Check] = {
         optional(text),
     ),
     "team": optional(text),
+    "password": optional(text),
     "t_shirt_size": optional(text),
     "lists": texts,
     "scopes": texts,

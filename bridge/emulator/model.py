@@ -102,7 +102,8 @@ class UserFields(TypedDict, total=False):
     """What can be said of a user besides the credentials. All of it is self-asserted but `scopes`, `lists`, `roles`.
 
     `scopes` are the words a customer's gates add to a complete scope; `profile` are further claims of the large token
-    under their wire names (`btc_wallet`, `policies_consent`, ...); `metadata` is Dynamic's free object.
+    under their wire names (`btc_wallet`, `policies_consent`, ...); `metadata` is Dynamic's free object. The
+    `password` is the sign-in page's alone; a user without one signs in with any.
     """
 
     email: str | None
@@ -121,6 +122,7 @@ class UserFields(TypedDict, total=False):
     metadata: Mapping[str, object] | None
     profile: Mapping[str, object] | None
     state: UserState | str
+    password: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,6 +150,7 @@ class User:
     roles: tuple[str, ...] = ()
     metadata: Mapping[str, object] = field(default_factory=dict)
     profile: Mapping[str, object] = field(default_factory=dict)
+    password: str | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True, slots=True)

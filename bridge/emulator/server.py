@@ -10,6 +10,7 @@ from werkzeug.serving import BaseWSGIServer, WSGIRequestHandler, make_server
 from bridge.emulator.app import create_app
 from bridge.emulator.faults import BASE
 from bridge.emulator.loopback import is_loopback
+from bridge.emulator.signin import PATH
 from bridge.emulator.world import Emulator
 
 POLL_SECONDS = 0.01
@@ -17,12 +18,14 @@ JOIN_SECONDS = 5.0
 
 
 class RunningEmulator:
-    """A served emulator: `origin` is http://host:port, `base_url` what the bridge takes for Dynamic's API."""
+    """A served emulator: `origin` is http://host:port, `base_url` what the bridge takes for Dynamic's API,
+    `signin_url` what it takes for an app's own sign-in page."""
 
     def __init__(self, emulator: Emulator, server: BaseWSGIServer, host: str, stopping: Event) -> None:
         self.emulator = emulator
         self.origin = f"http://{f'[{host}]' if ':' in host else host}:{server.port}"
         self.base_url = f"{self.origin}{BASE}"
+        self.signin_url = f"{self.origin}{PATH}"
         self._server = server
         self._stopping = stopping
         self._thread = Thread(target=server.serve_forever, args=(POLL_SECONDS,), name="emulator", daemon=True)
@@ -43,12 +46,21 @@ class RunningEmulator:
         self.close()
 
 
-def run(emulator: Emulator | None = None, *, port: int = 0, host: str = "127.0.0.1") -> RunningEmulator:
+def run(
+    emulator: Emulator | None = None,
+    *,
+    port: int = 0,
+    host: str = "127.0.0.1",
+    signin_complete_url: str | None = None,
+) -> RunningEmulator:
     """Serve `emulator` (a new one if None) on `host`; port 0 takes a free one. ValueError if the host is not loopback:
-    it signs tokens for whoever asks. OSError if the port is taken."""
+    it signs tokens for whoever asks. OSError if the port is taken. A `signin_complete_url` that is given replaces the
+    emulator's own."""
     if not is_loopback(host):
         raise ValueError("the emulator serves loopback addresses only")
     world = Emulator() if emulator is None else emulator
+    if signin_complete_url is not None:
+        world.signin_complete_url = signin_complete_url
     stopping = Event()
     app = create_app(world, stopping=stopping)
     family = socket.AF_INET6 if ":" in host else socket.AF_INET

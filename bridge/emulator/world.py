@@ -10,6 +10,7 @@ from typing import Any, Literal, Unpack
 from bridge.emulator.claims import Facts, issuer, large, small
 from bridge.emulator.clock import Clock, system_clock
 from bridge.emulator.credentials import opening_credential
+from bridge.emulator.destinations import LOCAL_APPS, checked_origins, checked_url
 from bridge.emulator.directory import Directory
 from bridge.emulator.faults import Faults
 from bridge.emulator.keys import KeyRing, PemFlavour, SigningKey, compact, dump, read
@@ -38,10 +39,16 @@ class Emulator:
         clock: Clock = system_clock,
         host: str = "app.dynamicauth.com",
         key_bits: int = 2048,
+        signin_complete_url: str | None = None,
+        app_origins: Sequence[str] = LOCAL_APPS,
     ) -> None:
-        """`host` is what `iss` begins with. ValueError if the id is not a UUID or the key size cannot be."""
+        """`host` is what `iss` begins with. The sign-in page posts to `signin_complete_url`, the bridge's, which may
+        then redirect to the apps at `app_origins` (and no others, in browsers). ValueError if the id is not a UUID, the
+        key size cannot be, or a URL or origin is none."""
         self.environment_id = str(uuid.UUID(environment_id))
         self.clock = clock
+        self.signin_complete_url = signin_complete_url
+        self.app_origins = checked_origins(app_origins)
         self.api_token = "dyn_" + secrets.token_hex(28)
         self.extra_jwks: list[Any] = []
         self._lock = RLock()
@@ -52,6 +59,15 @@ class Emulator:
         self._sessions = Sessions()
         self._replaced_jwks: Any = None
         self._requests: deque[str] = deque(maxlen=LOGGED_REQUESTS)
+
+    @property
+    def signin_complete_url(self) -> str | None:
+        """Where the sign-in page posts the token: <issuer>/signin/complete. ValueError if it is set to no such URL."""
+        return self._signin_complete_url
+
+    @signin_complete_url.setter
+    def signin_complete_url(self, value: str | None) -> None:
+        self._signin_complete_url = None if value is None else checked_url(value)
 
     @property
     def switches(self) -> Switches:

@@ -5,7 +5,8 @@ used. What was issued without a kept grant ends by its own jti, or with everythi
 """
 
 from bridge.history import AuditEntry, Cause, Event
-from bridge.store import Tx, audit, grants, revoked, users
+from bridge.model import Session
+from bridge.store import Tx, audit, grants, revoked, sessions, upstream, users
 from bridge.store.grants import KeptGrant
 from bridge.tokens.read import AccessToken
 
@@ -26,6 +27,26 @@ def close_grant(tx: Tx, grant: KeptGrant, cause: Cause, *, actor: str, now: int)
     )
     audit.record(tx, entry)
     return True
+
+
+def end_session(tx: Tx, session: Session, cause: Cause, *, actor: str, now: int) -> bool:
+    """End a browser's session alone; False if it had ended already."""
+    if not sessions.close(tx, session.session_id, cause, now):
+        return False
+    entry = AuditEntry(at=now, event=Event.SESSION_CLOSED, actor=actor, sub=session.sub, cause=cause)
+    audit.record(tx, entry)
+    return True
+
+
+def sign_out(tx: Tx, session: Session, *, actor: str, now: int) -> None:
+    """End a browser's session with every grant that came of it.
+
+    The session at Dynamic that it rested on may go on; it opens no other here unless the user signs in anew.
+    """
+    upstream.sign_out(tx, session.environment_id, session.session_key, now)
+    for grant in grants.open_of_session(tx, session.session_id, now):
+        close_grant(tx, grant, Cause.SIGNED_OUT, actor=actor, now=now)
+    end_session(tx, session, Cause.SIGNED_OUT, actor=actor, now=now)
 
 
 def revoke_access_token(tx: Tx, token: AccessToken, *, sub: str | None, actor: str, now: int) -> bool:

@@ -21,6 +21,7 @@ from bridge.lifecycle.closing import close_grant
 from bridge.model import Assertion, Client, Grant
 from bridge.reasons import Reason
 from bridge.store import Tx, grants, refresh_tokens
+from bridge.store.grants import Ground
 from bridge.store.refresh_tokens import PresentedToken
 
 
@@ -55,11 +56,16 @@ def keep(tx: Tx, grant: Grant, assertion: Assertion, now: int) -> Kept:
     """Keep what an assertion gave, as long as its client may and the trust in the assertion reaches."""
     client = grant.client
     ends_at = min(now + client.refresh_absolute_ttl, horizon(assertion))
-    kept = grants.open_grant(tx, grant, assertion, expires_at=ends_at, now=now)
+    ground = Ground(assertion.environment.environment_id, assertion.session_key, assertion.issued_at)
+    kept = grants.open_grant(tx, grant, ground, expires_at=ends_at, now=now)
+    return Kept(kept, first_token(tx, kept, ends_at, now))
+
+
+def first_token(tx: Tx, kept: Grant, ends_at: int, now: int) -> str:
+    """The first refresh token of a kept grant that ends at `ends_at`."""
     if kept.grant_id is None:
         raise ValueError("a kept grant has an id")
-    token = refresh_tokens.hand_out(tx, kept.grant_id, expires_at=_idle_at(client, ends_at, now), now=now)
-    return Kept(kept, token)
+    return refresh_tokens.hand_out(tx, kept.grant_id, expires_at=_idle_at(kept.client, ends_at, now), now=now)
 
 
 def state_of(presented: PresentedToken, client: Client, now: int) -> HandleState:

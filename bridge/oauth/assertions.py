@@ -13,6 +13,7 @@ from bridge.lifecycle.gate import may_act, may_issue
 from bridge.model import Assertion, ClaimRule, Client, Grant, Identity, Json
 from bridge.reasons import Reason
 from bridge.store import Database, Tx, seen, users
+from bridge.store.users import Known
 from bridge.subjects import client_session
 
 log = logging.getLogger(__name__)
@@ -56,17 +57,28 @@ class Assertions:
         self._unvouched_claims = frozenset({"groups", *(rule.claim for rule in rules)})
         self._unanswered_at: dict[str, int] = {}  # by environment
 
-    def accept(self, raw: str, client: Client, scope: Collection[str], now: int) -> Accepted:
-        """The assertion in `raw` at a client's door, with its profile as far as `scope` needs it.
+    def accept(self, raw: str, client: Client, door: Door, scope: Collection[str], now: int) -> Accepted:
+        """The assertion in `raw` at one of a client's doors, with its profile as far as `scope` needs it.
 
         Raises Refused and Unavailable. May call Dynamic; holds no transaction while it does.
         """
-        assertion = self._verifier.verify(raw, door_of(client), now)
+        assertion = self._verifier.verify(raw, door, now)
         may_act(client, None, assertion.environment)  # before Dynamic is asked and anything is remembered
         identity = identity_of(assertion, self._rules)
         if not identity.complete and not self._profile_scopes.isdisjoint(scope):
             identity = self._completed(raw, assertion, identity, scope, now)
         return Accepted(assertion, identity)
+
+    def recognise(self, tx: Tx, accepted: Accepted, client: Client, grant_type: str, now: int) -> Known:
+        """Who signed in, after the gate. Raises Refused."""
+        assertion = accepted.assertion
+        known = users.recognise(
+            tx, accepted.identity, assertion, primary_environment=self._primary_environment, now=now
+        )
+        may_issue(client, known.user, assertion.environment, grant_type)
+        if known.user.was_revoked_since(assertion.issued_at):
+            raise Refused(Reason.ASSERTION_REVOKED)
+        return known
 
     def grant(
         self,
@@ -85,12 +97,7 @@ class Assertions:
         Raises Refused. With `once`, the assertion is taken last: a refusal for another reason leaves it good.
         """
         assertion = accepted.assertion
-        known = users.recognise(
-            tx, accepted.identity, assertion, primary_environment=self._primary_environment, now=now
-        )
-        may_issue(client, known.user, assertion.environment, grant_type)
-        if known.user.was_revoked_since(assertion.issued_at):
-            raise Refused(Reason.ASSERTION_REVOKED)
+        known = self.recognise(tx, accepted, client, grant_type, now)
         if once and not seen.take_once(tx, assertion):
             raise Refused(Reason.ASSERTION_REPLAYED)
         return Grant(

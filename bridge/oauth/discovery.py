@@ -4,6 +4,7 @@ import json
 from collections.abc import Mapping, Sequence
 
 from bridge.model import REFRESH_TOKEN
+from bridge.oauth.authorization_request import ACR, PROMPTS, RESPONSE_MODES
 from bridge.oauth.client_auth import METHODS
 from bridge.oauth.rules import OFFLINE_ACCESS
 from bridge.tokens.claims import ClaimSelection
@@ -23,7 +24,12 @@ def discovery_document(
         "issuer": issuer,
         **endpoints,
         "scopes_supported": ["openid", *selection.scopes, *offline],
-        "response_types_supported": [],
+        "response_types_supported": ["code"],
+        "response_modes_supported": list(RESPONSE_MODES),
+        "code_challenge_methods_supported": ["S256"],
+        "prompt_values_supported": list(PROMPTS),
+        "acr_values_supported": [ACR],
+        "authorization_response_iss_parameter_supported": True,
         "grant_types_supported": list(grant_types),
         "subject_types_supported": ["public", "pairwise"],
         "id_token_signing_alg_values_supported": list(algorithms),
@@ -31,8 +37,8 @@ def discovery_document(
         "revocation_endpoint_auth_methods_supported": list(METHODS),
         "introspection_endpoint_auth_methods_supported": [method for method in METHODS if method != "none"],
         "claim_types_supported": ["normal"],
-        "claims_supported": ["sub", "iss", "aud", "exp", "iat", "auth_time", "amr", "sid", *selection.supported],
-        "claims_parameter_supported": False,
+        "claims_supported": ["sub", "iss", "aud", "exp", "iat", "auth_time", "acr", "amr", "sid", *selection.supported],
+        "claims_parameter_supported": True,
         "request_parameter_supported": False,
         "request_uri_parameter_supported": False,
     }

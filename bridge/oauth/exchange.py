@@ -6,7 +6,7 @@ from typing import Any
 from bridge.errors import Refused
 from bridge.lifecycle.refresh import keep
 from bridge.model import TOKEN_EXCHANGE, Client
-from bridge.oauth.assertions import Accepted
+from bridge.oauth.assertions import Accepted, door_of
 from bridge.oauth.redemption import Decision, Redemption
 from bridge.oauth.request import Form
 from bridge.oauth.rules import OFFLINE_ACCESS, granted_audience, granted_scope, may_be_kept
@@ -43,8 +43,11 @@ class TokenExchange(Redemption[_Proof]):
         _check_subject_token_type(self.form)
         _check_no_actor(self.form)
         asked = exchange_request(self.form, self.caller, self.server.issuer)
-        subject_token = self.form.require("subject_token")
-        return _Proof(asked, self.server.assertions.accept(subject_token, self.caller, asked.scope, self.now))
+        return _Proof(asked, self._accepted(asked.scope))
+
+    def _accepted(self, scope: tuple[str, ...]) -> Accepted:
+        raw, door = self.form.require("subject_token"), door_of(self.caller)
+        return self.server.assertions.accept(raw, self.caller, door, scope, self.now)
 
     def decide(self, tx: Tx) -> Decision:
         """The grant that the assertion gives its client, kept if it may be renewed."""

@@ -10,6 +10,7 @@ from bridge.reasons import Reason
 from bridge.store import Database, refresh_tokens, revoked
 from bridge.store.clients import Clients
 from bridge.store.refresh_tokens import PresentedToken
+from bridge.store.revoked import Standing
 from bridge.tokens.keyring import Keyring
 from bridge.tokens.pairwise import PairwiseSubjects
 from bridge.tokens.read import AccessToken, read_access_token
@@ -22,6 +23,7 @@ class Holder:
     token: AccessToken
     client: Client
     user: User | None
+    userinfo_claims: tuple[str, ...] = ()  # that its request asked for by name
 
 
 class Holders:
@@ -50,12 +52,13 @@ class Holders:
         client = self._clients.find(token.client_id, now)
         if client is None:
             raise Refused(Reason.ACCESS_TOKEN_INVALID, "client is gone")
-        user = self._user(token, client)
+        standing = self._standing(token, client)
+        user = None if standing is None else standing.user
         try:
             self._check_may_act(client, user)
         except Refused as refused:
             raise Refused(Reason.ACCESS_TOKEN_INVALID, refused.reason.code) from refused
-        return Holder(token, client, user)
+        return Holder(token, client, user, () if standing is None else standing.userinfo_claims)
 
     def find_refresh_token(self, raw: str, client: Client, now: int) -> PresentedToken:
         """The client's own refresh token, if it is the unspent one of a grant that lives. Raises Refused."""
@@ -76,7 +79,7 @@ class Holders:
             raise Refused(Reason.ENVIRONMENT_NOT_ALLOWED, "no longer configured")
         may_act(client, user, environment)
 
-    def _user(self, token: AccessToken, client: Client) -> User | None:
+    def _standing(self, token: AccessToken, client: Client) -> Standing | None:
         if token.sub == token.client_id:  # client credentials (RFC 9068 section 2.2); no user's sub is a client_id
             with self._database.reading() as tx:
                 if revoked.is_revoked(tx, token.jti):
@@ -91,4 +94,4 @@ class Holders:
             raise Refused(Reason.ACCESS_TOKEN_INVALID, "user is gone")
         if standing.is_revoked or standing.grant_ended or standing.user.was_revoked_since(token.issued_at):
             raise Refused(Reason.ACCESS_TOKEN_INVALID, "revoked")
-        return standing.user
+        return standing

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from bridge.errors import Refused
 from bridge.model import JWT_BEARER
-from bridge.oauth.assertions import Accepted
+from bridge.oauth.assertions import Accepted, door_of
 from bridge.oauth.redemption import Decision, Redemption
 from bridge.oauth.refusals import GrantRefused
 from bridge.oauth.rules import OFFLINE_ACCESS, granted_audience, granted_scope
@@ -33,7 +33,7 @@ class JwtBearer(Redemption[_Proof]):
         scope = granted_scope(self.form, self.caller, grantable=grantable)
         audience = granted_audience(self.form, self.caller, issuer=self.server.issuer, openid="openid" in scope)
         try:
-            accepted = self.server.assertions.accept(raw, self.caller, scope, self.now)
+            accepted = self.server.assertions.accept(raw, self.caller, door_of(self.caller), scope, self.now)
         except Refused as refused:
             raise GrantRefused(refused.reason, refused.detail) from refused
         return _Proof(scope, audience, accepted)

@@ -57,7 +57,11 @@ class Redemption(BaseGrant, TokenEndpointMixin, Generic[Proof]):
         self.proof = self.prove()
 
     def create_token_response(self) -> tuple[int, dict[str, Any], list[tuple[str, str]]]:
-        """Authlib's second step. The tokens are signed after the commit: nothing is handed out that was not kept."""
+        """Authlib's second step. The tokens are signed after the commit: nothing is handed out that was not kept.
+
+        That they can be signed is made sure before it, so that nothing is spent for an answer that cannot be given.
+        """
+        self.server.mint.check_ready(self.caller, self.now)
         decision = self.server.database.decide(self._decided)
         return 200, self.reply(decision), []
 

@@ -8,7 +8,8 @@ from dataclasses import replace
 
 from bridge.errors import NotServed, Refused
 from bridge.oauth.request import Answer, HttpRequest, json_answer
-from bridge.reasons import Reason
+from bridge.reasons import Explained, Reason
+from bridge.signin_reasons import SignInReason
 
 
 class GrantRefused(Refused):
@@ -19,7 +20,7 @@ class GrantRefused(Refused):
 
 
 # RFC 6749 section 5.2 and RFC 8693 section 2.2.2; what is not named here is invalid_request.
-_ERRORS: Mapping[Reason, tuple[str, int]] = {
+_ERRORS: Mapping[Explained, tuple[str, int]] = {
     Reason.CLIENT_AUTHENTICATION_FAILED: ("invalid_client", 401),
     Reason.CLIENT_DISABLED: ("invalid_client", 401),
     Reason.GRANT_NOT_ALLOWED: ("unauthorized_client", 400),
@@ -31,6 +32,13 @@ _ERRORS: Mapping[Reason, tuple[str, int]] = {
     Reason.BODY_TOO_LARGE: ("invalid_request", 413),
     Reason.ACCESS_TOKEN_INVALID: ("invalid_token", 401),
     Reason.SCOPE_INSUFFICIENT: ("insufficient_scope", 403),
+    SignInReason.RESPONSE_TYPE_UNSUPPORTED: ("unsupported_response_type", 400),
+    SignInReason.REQUEST_OBJECT_UNSUPPORTED: ("request_not_supported", 400),
+    SignInReason.REQUEST_URI_UNSUPPORTED: ("request_uri_not_supported", 400),
+    SignInReason.LOGIN_REQUIRED: ("login_required", 400),
+    SignInReason.CONSENT_REQUIRED: ("consent_required", 400),
+    SignInReason.ACCESS_DENIED: ("access_denied", 400),
+    SignInReason.ACR_UNMET: ("unmet_authentication_requirements", 400),
     Reason.KEYS_UNAVAILABLE: ("temporarily_unavailable", 503),
     Reason.DATABASE_UNAVAILABLE: ("temporarily_unavailable", 503),
 }
@@ -47,6 +55,11 @@ def error_document(why: NotServed, reasons_url: str) -> dict[str, str]:
         "error_description": why.reason.means.translate(_FORBIDDEN),
         "error_uri": f"{reasons_url}/{why.reason.code}",
     }
+
+
+def status_of(why: NotServed) -> int:
+    """The HTTP status that says so."""
+    return _error(why)[1]
 
 
 def refusal_answer(why: NotServed, reasons_url: str, request: HttpRequest) -> Answer:

@@ -36,6 +36,23 @@ class HttpRequest:
 
 
 @dataclass(frozen=True, slots=True)
+class BrowserRequest:
+    """One request of a person's browser: query and body undecoded, and the values of our two cookies.
+
+    `browser` names the browser, from its first request on; `session` stands for who is signed in with it.
+    """
+
+    method: str
+    query: str = field(repr=False)
+    body: bytes = field(repr=False)
+    content_type: str
+    origin: str | None
+    browser: str | None = field(repr=False)
+    session: str | None = field(repr=False)
+    now: int
+
+
+@dataclass(frozen=True, slots=True)
 class Answer:
     """One answer, ready to be sent."""
 
@@ -58,7 +75,7 @@ class Form:
 
     def get(self, name: str) -> str | None:
         """The parameter's value; None if absent or empty, which mean the same (RFC 6749 section 3.2)."""
-        return next(iter(self._values.get(name, ())), None)
+        return next(filter(None, self._values.get(name, ())), None)
 
     def require(self, name: str) -> str:
         """The parameter's value. Raises Refused(PARAMETER_MISSING)."""
@@ -67,30 +84,45 @@ class Form:
             raise Refused(Reason.PARAMETER_MISSING, name)
         return value
 
+    def repeats(self, name: str) -> bool:
+        """Whether the parameter stands more often than it may."""
+        return len(self._values.get(name, ())) > (MAX_REPEATS if name in REPEATABLE else 1)
+
+    def repeated(self) -> frozenset[str]:
+        """Every parameter that stands more often than it may."""
+        return frozenset(name for name in self._values if self.repeats(name))
+
     def every(self, name: str) -> Sequence[str]:
-        """All values of a parameter that may repeat."""
-        return self._values.get(name, ())
+        """All values of a parameter that may repeat, without empty ones."""
+        return tuple(filter(None, self._values.get(name, ())))
 
 
-def is_form(request: HttpRequest) -> bool:
+def is_form(request: HttpRequest | BrowserRequest) -> bool:
     """Whether the body is said to be a form. Multipart is none here: no OAuth client sends it."""
-    content_type = request.headers.get("content-type", "").partition(";")[0]
-    return content_type.strip().lower() == "application/x-www-form-urlencoded"
+    named = request.content_type if isinstance(request, BrowserRequest) else request.headers.get("content-type", "")
+    return named.partition(";")[0].strip().lower() == "application/x-www-form-urlencoded"
 
 
-def read_form(request: HttpRequest) -> Form:
+def read_form(request: HttpRequest | BrowserRequest) -> Form:
     """The body as a form. Raises Refused: another content type, not UTF-8, control characters, repeats, too many."""
     if not is_form(request):
         raise Refused(Reason.REQUEST_MALFORMED, "content type")
     if len(request.body) > MAX_BODY_BYTES:
         raise Refused(Reason.BODY_TOO_LARGE)
     try:
+        form = parse_parameters(request.body.decode("ascii"))
+    except UnicodeDecodeError as error:
+        raise Refused(Reason.REQUEST_MALFORMED, "not a form in UTF-8") from error
+    if form.repeated():
+        raise Refused(Reason.PARAMETER_REPEATED)
+    return form
+
+
+def parse_parameters(encoded: str) -> Form:
+    """A form or query as written, repeats included. Raises Refused: not UTF-8, control characters, too many."""
+    try:
         pairs = parse_qsl(
-            request.body.decode("ascii"),
-            keep_blank_values=True,
-            encoding="utf-8",
-            errors="strict",
-            max_num_fields=MAX_PARAMETERS,
+            encoded, keep_blank_values=True, encoding="utf-8", errors="strict", max_num_fields=MAX_PARAMETERS
         )
     except ValueError as error:
         raise Refused(Reason.REQUEST_MALFORMED, "not a form in UTF-8") from error
@@ -99,7 +131,4 @@ def read_form(request: HttpRequest) -> Form:
         if _CONTROL.search(value):
             raise Refused(Reason.REQUEST_MALFORMED, "control character")
         values.setdefault(name, []).append(value)
-    for name, given in values.items():
-        if len(given) > (MAX_REPEATS if name in REPEATABLE else 1):
-            raise Refused(Reason.PARAMETER_REPEATED)
-    return Form({name: [value for value in given if value] for name, given in values.items()})
+    return Form(values)

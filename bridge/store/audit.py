@@ -31,8 +31,13 @@ def record(tx: Tx, entry: AuditEntry) -> None:
 def concerning(tx: Tx, wanted: str, *, limit: int) -> list[AuditEntry]:
     """The newest entries about a sub, sid, grant_id or client_id, oldest of them first."""
     same = or_(audit.c.sub == wanted, audit.c.sid == wanted, audit.c.grant_id == wanted, audit.c.client_id == wanted)
-    newest = select(audit).where(same).order_by(audit.c.id.desc()).limit(limit)
-    return [_entry(row) for row in tx.execute(newest)][::-1]
+    found = select(audit).where(same).order_by(audit.c.id.desc()).limit(limit)
+    return [_entry(row) for row in tx.execute(found)][::-1]
+
+
+def newest(tx: Tx, *, limit: int) -> list[AuditEntry]:
+    """The newest entries, oldest of them first."""
+    return [_entry(row) for row in tx.execute(select(audit).order_by(audit.c.id.desc()).limit(limit))][::-1]
 
 
 def about_user(tx: Tx, sub: str) -> list[AuditEntry]:

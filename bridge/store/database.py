@@ -11,7 +11,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from bridge.errors import Refused, SchemaNewer, SchemaOld, Unavailable
 from bridge.reasons import Reason
 from bridge.store import tables
-from bridge.store.engines import Access, engine_for
+from bridge.store.engines import Access, NoAnswer, engine_for
 
 T = TypeVar("T")
 Tx = Connection
@@ -123,7 +123,7 @@ class Database:
             return tx.begin()
         except DBAPIError as error:
             tx.close()
-            if not (again and error.connection_invalidated):
+            if not (again and error.connection_invalidated) or isinstance(error.orig, NoAnswer):
                 raise
         return self._begin(access, again=False)
 

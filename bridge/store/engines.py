@@ -23,6 +23,10 @@ class Access(Enum):
     MIGRATE = auto()
 
 
+class NoAnswer(Exception):
+    """The database did not answer in time: to ask again at once would take as long."""
+
+
 def engine_for(url: str) -> Engine:
     """The engine of a database. It connects when first used; its transactions need an execution option `access`."""
     parsed = _parsed(url)

@@ -12,12 +12,12 @@ from psycopg.conninfo import make_conninfo
 from psycopg.pq import TransactionStatus
 from sqlalchemy import URL, Connection, Engine, ExceptionContext, create_engine, event
 
-from bridge.store.engines import Access
+from bridge.store.engines import Access, NoAnswer
 
 T = TypeVar("T")
 
 CONNECT_TIMEOUT = 3  # seconds
-ANSWER_TIMEOUT = 5  # seconds that we wait for any answer: for a frozen server, a cut line, pgbouncer's queue
+ANSWER_TIMEOUT = 5  # seconds that we wait for any answer
 LOCK_TIMEOUT = 3000  # milliseconds, as the rest: the server's own
 STATEMENT_TIMEOUT = 4000
 IDLE_TIMEOUT = 5000
@@ -42,6 +42,10 @@ _BEGINS = {
 }
 
 
+class NoAnswerInTime(psycopg.OperationalError, NoAnswer):
+    """A server is frozen, a line is cut, or pgbouncer's queue is too long."""
+
+
 class _Connection(psycopg.Connection[Any]):
     """A connection that does not wait for ever."""
 
@@ -51,9 +55,10 @@ class _Connection(psycopg.Connection[Any]):
         try:
             return super().wait(gen, interval, self.answer_timeout if timeout is None else timeout)
         except psycopg.OperationalError:
-            if self.pgconn.transaction_status == TransactionStatus.ACTIVE:
-                self.close()  # the answer may still come, and would be taken for the next statement's
-            raise
+            if self.pgconn.transaction_status != TransactionStatus.ACTIVE:
+                raise  # it is the answer
+        self.close()  # the answer may still come, and would be taken for the next statement's
+        raise NoAnswerInTime
 
 
 def engine(url: URL) -> Engine:

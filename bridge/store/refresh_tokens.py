@@ -70,7 +70,7 @@ _PADS = (
     .where(
         refresh_tokens.c.grant_id == bindparam("family"),
         refresh_tokens.c.sequence >= bindparam("since"),
-        refresh_tokens.c.state == "spent",
+        refresh_tokens.c.sequence < bindparam("head"),
     )
     .order_by(refresh_tokens.c.sequence)
 )
@@ -122,9 +122,14 @@ def extend(tx: Tx, presented: PresentedToken, *, expires_at: int) -> bool:
 
 
 def head_after(tx: Tx, presented: PresentedToken) -> str:
-    """The unspent token of the family that a spent one leads to, pad by pad."""
+    """The unspent token of the family that a spent one leads to, pad by pad.
+
+    The one that was unspent when the presented token was found: should another transaction move the head meanwhile,
+    it comes after us. What was found to have an unused successor would otherwise lead beyond that.
+    """
+    family = {"family": presented.grant.grant_id, "since": presented.sequence, "head": presented.head}
     token = presented.token
-    for pad in tx.execute(_PADS, {"family": presented.grant.grant_id, "since": presented.sequence}).scalars():
+    for pad in tx.execute(_PADS, family).scalars():
         token = successor_of(token, pad)
     return token
 

@@ -1,5 +1,6 @@
 """Access tokens that were taken back, until they would have expired, and what a token's use has to ask."""
 
+import json
 from dataclasses import dataclass
 
 from sqlalchemy import bindparam, select
@@ -17,6 +18,7 @@ class Standing:
     user: User
     is_revoked: bool
     grant_ended: bool
+    userinfo_claims: tuple[str, ...]  # that its grant's request asked for by name
 
 
 _REVOKE = insert_if_absent(revoked_tokens, "jti", "expires_at")
@@ -27,6 +29,7 @@ _STANDING = (
         _IS_REVOKED.scalar_subquery().label("revoked"),
         grants.c.grant_id,
         grants.c.closed_at,
+        grants.c.userinfo_claims,
     )
     .select_from(users.outerjoin(grants, grants.c.grant_id == bindparam("wanted_grant")))
     .where(users.c.sub == bindparam("wanted_sub"))
@@ -49,4 +52,9 @@ def standing(tx: Tx, *, sub: str, jti: str, grant_id: str | None) -> Standing | 
     if row is None:
         return None
     ended = grant_id is not None and (row.grant_id is None or row.closed_at is not None)
-    return Standing(user_of(row), is_revoked=row.revoked is not None, grant_ended=ended)
+    return Standing(
+        user_of(row),
+        is_revoked=row.revoked is not None,
+        grant_ended=ended,
+        userinfo_claims=tuple(json.loads(row.userinfo_claims or "[]")),
+    )

@@ -3,10 +3,11 @@
 import logging
 from collections.abc import Sequence
 
+from bridge.history import BRIDGE, AuditEntry, Event
 from bridge.jose import SigningKey, signing_key
 from bridge.keylife import KeyLife, Step, steps
 from bridge.model import SIGNING_ALGORITHMS
-from bridge.store import keys
+from bridge.store import audit, keys
 from bridge.store.database import Database, Tx
 from bridge.store.seal import Sealer
 
@@ -33,7 +34,8 @@ class Rotation:
         if made:
             with self._database.writing() as tx:
                 for new in made:
-                    keys.add_active(tx, new, now)
+                    if keys.add_active(tx, new, now):
+                        _record(tx, Event.KEY_ADDED, actor=BRIDGE, now=now, kid=new.kid, alg=new.alg)
 
     def lives(self) -> list[KeyLife]:
         """Where every key stands. Raises Unavailable."""
@@ -61,24 +63,32 @@ class Rotation:
                 log.info("signing key", extra={"step": step.what, "kid": step.key.kid, "alg": step.key.alg})
         return bool(due)
 
-    def prepare(self, active: KeyLife, now: int) -> bool:
+    def prepare(self, active: KeyLife, now: int, *, actor: str) -> bool:
         """A pending key to follow an active one; False if there is one, or it is active no more. Raises Unavailable."""
         new = keys.new_key(active.alg, self._sealer)
         with self._database.writing() as tx:
-            return keys.add_successor(tx, new, active.kid, now)
+            added = keys.add_successor(tx, new, active.kid, now)
+            if added:
+                _record(tx, Event.KEY_ADDED, actor=actor, now=now, kid=new.kid, alg=new.alg)
+        return added
 
-    def withdraw(self, life: KeyLife, now: int) -> tuple[KeyLife, str | None] | None:
+    def withdraw(self, life: KeyLife, now: int, *, actor: str) -> tuple[KeyLife, str | None] | None:
         """As keys.withdraw. Raises Unavailable."""
         spare = keys.new_key(life.alg, self._sealer)
         with self._database.writing() as tx:
-            return keys.withdraw(tx, life.kid, spare, now)
+            withdrawn = keys.withdraw(tx, life.kid, spare, now)
+            if withdrawn is not None:
+                _record(
+                    tx, Event.KEY_WITHDRAWN, actor=actor, now=now, kid=life.kid, alg=life.alg, successor=withdrawn[1]
+                )
+        return withdrawn
 
     def _open(self, life: KeyLife, sealed: str) -> SigningKey:
         return signing_key(life.alg, self._sealer.open(sealed))
 
     def _take(self, step: Step, now: int) -> bool:
         if step.what == "prepare":
-            return self.prepare(step.key, now)
+            return self.prepare(step.key, now, actor=BRIDGE)
         if step.what == "remove":
             with self._database.writing() as tx:
                 return keys.remove(tx, step.key.kid, now)
@@ -100,3 +110,8 @@ def _succeed(tx: Tx, step: Step, now: int) -> None:
     """
     if step.other is None or not keys.retire(tx, step.other.kid, now) or not keys.activate(tx, step.key.kid, now):
         raise _TakenByAnother
+    _record(tx, Event.KEY_ACTIVATED, actor=BRIDGE, now=now, kid=step.key.kid, alg=step.key.alg, retired=step.other.kid)
+
+
+def _record(tx: Tx, event: Event, *, actor: str, now: int, **detail: str | None) -> None:
+    audit.record(tx, AuditEntry(at=now, event=event, actor=actor, detail=detail))

@@ -1,50 +1,117 @@
-"""Sessions at Dynamic, as far as assertions tell of them: when somebody signed in."""
+"""Sessions of browsers: a random cookie, kept as its digest, and what it stands for."""
 
-from sqlalchemy import text
+import json
+import secrets
+from dataclasses import dataclass
+from typing import Any
 
-from bridge.model import Assertion
+from sqlalchemy import Row, bindparam, insert, select, update
+
+from bridge.history import Cause
+from bridge.model import Session, User
 from bridge.store.database import Tx
+from bridge.store.handles import digest_of
+from bridge.store.tables import sessions, users
+from bridge.store.users import USER_COLUMNS, user_of
 
-_KEPT_AFTER_EXPIRY = 60  # seconds; clocks differ
 
-# One statement, so that of any number at once the earliest beginning and the latest end remain.
-_REMEMBER = text(
-    """
-    INSERT INTO upstream_sessions AS kept (environment_id, session_key, user_id, auth_time, expires_at)
-    VALUES (:environment_id, :session_key, :user_id, :auth_time, :expires_at)
-    ON CONFLICT (environment_id, session_key) DO UPDATE SET
-        auth_time = CASE WHEN excluded.auth_time < kept.auth_time THEN excluded.auth_time ELSE kept.auth_time END,
-        expires_at = CASE WHEN excluded.expires_at > kept.expires_at THEN excluded.expires_at ELSE kept.expires_at END
-    WHERE kept.user_id = excluded.user_id
-    RETURNING auth_time
-    """
+@dataclass(frozen=True, slots=True)
+class Proof:
+    """What a verified sign-in opens a session with. `trusted_until`: the horizon of its assertion."""
+
+    sub: str
+    environment_id: str
+    session_key: str
+    origin: str
+    auth_time: int
+    amr: tuple[str, ...]
+    trusted_until: int
+
+
+_OPEN = insert(sessions)
+_FIND = (
+    select(sessions, *(column.label(f"user_{column.name}") for column in USER_COLUMNS))
+    .select_from(sessions.join(users, users.c.sub == sessions.c.sub))
+    .where(
+        sessions.c.digest == bindparam("wanted"),
+        sessions.c.closed_at.is_(None),
+        sessions.c.idle_at > bindparam("now"),
+        sessions.c.expires_at > bindparam("now"),
+    )
 )
+_RENEW = update(sessions).where(sessions.c.session_id == bindparam("wanted_id"), sessions.c.closed_at.is_(None))
+_CLOSE = _RENEW.values(closed_at=bindparam("now"), closed_cause=bindparam("cause"))
+_TOUCH = _RENEW.values(idle_at=bindparam("later"))
 
 
-def sign_in_time(assertion: Assertion) -> int:
-    """The earliest moment at which this token alone proves a sign-in: its iat, or the start of the refresh window."""
-    if assertion.refresh_expires_at is None:
-        return assertion.issued_at
-    window_start = assertion.refresh_expires_at - assertion.environment.refresh_window
-    return max(1, min(assertion.issued_at, window_start))
+def find(tx: Tx, cookie: str, now: int) -> tuple[Session, User] | None:
+    """The open session that a cookie stands for, and its user, disabled or not."""
+    if not cookie.isascii():
+        return None
+    row = tx.execute(_FIND, {"wanted": digest_of(cookie), "now": now}).first()
+    if row is None:
+        return None
+    user = user_of(row, prefix="user_")
+    return None if user.was_revoked_since(row.opened_at) else (_session(row), user)
 
 
-def session_end(assertion: Assertion) -> int:
-    """Until when the session has to be remembered: nothing of it can be renewed later."""
-    return max(assertion.expires_at, assertion.refresh_expires_at or 0) + _KEPT_AFTER_EXPIRY
+def open_session(tx: Tx, proof: Proof, *, idle_at: int, expires_at: int, now: int) -> tuple[str, Session]:
+    """A new session, and the value of the cookie that stands for it."""
+    cookie, session_id = secrets.token_urlsafe(32), secrets.token_urlsafe(16)
+    made = {"session_id": session_id, "opened_at": now, **_signed_in(proof, cookie, idle_at, expires_at)}
+    tx.execute(_OPEN, made)
+    return cookie, Session(
+        session_id=session_id,
+        sub=proof.sub,
+        environment_id=proof.environment_id,
+        session_key=proof.session_key,
+        origin=proof.origin,
+        auth_time=proof.auth_time,
+        amr=proof.amr,
+        opened_at=now,
+        expires_at=expires_at,
+    )
 
 
-def remember(tx: Tx, assertion: Assertion, auth_time: int, expires_at: int) -> int:
-    """Keep when the session began and until when that matters; the earliest beginning that anybody told.
+def sign_in_again(tx: Tx, session: Session, proof: Proof, *, idle_at: int, expires_at: int) -> str | None:
+    """The same user has signed in anew: the session goes on under a new cookie. None if it has been closed."""
+    renewed = _RENEW.values(**_signed_in(proof, cookie := secrets.token_urlsafe(32), idle_at, expires_at))
+    return cookie if tx.execute(renewed, {"wanted_id": session.session_id}).rowcount == 1 else None
 
-    What another user has under its key stays theirs, and proves nothing here.
-    """
-    row = {
-        "environment_id": assertion.environment.environment_id,
-        "session_key": assertion.session_key,
-        "user_id": assertion.user_id,
-        "auth_time": auth_time,
+
+def touch(tx: Tx, session_id: str, *, idle_at: int) -> None:
+    """It is used: let its idle time begin again."""
+    tx.execute(_TOUCH, {"wanted_id": session_id, "later": idle_at})
+
+
+def close(tx: Tx, session_id: str, cause: Cause, now: int) -> bool:
+    """End a session; False if it had ended already."""
+    return tx.execute(_CLOSE, {"wanted_id": session_id, "now": now, "cause": cause.word}).rowcount == 1
+
+
+def _signed_in(proof: Proof, cookie: str, idle_at: int, expires_at: int) -> dict[str, Any]:
+    return {
+        "digest": digest_of(cookie),
+        "sub": proof.sub,
+        "environment_id": proof.environment_id,
+        "session_key": proof.session_key,
+        "origin": proof.origin,
+        "auth_time": proof.auth_time,
+        "amr": json.dumps(proof.amr),
+        "idle_at": idle_at,
         "expires_at": expires_at,
     }
-    kept = tx.execute(_REMEMBER, row).scalar()
-    return auth_time if kept is None else int(kept)
+
+
+def _session(row: Row[*tuple[Any, ...]]) -> Session:
+    return Session(
+        session_id=row.session_id,
+        sub=row.sub,
+        environment_id=row.environment_id,
+        session_key=row.session_key,
+        origin=row.origin,
+        auth_time=row.auth_time,
+        amr=tuple(json.loads(row.amr)),
+        opened_at=row.opened_at,
+        expires_at=row.expires_at,
+    )

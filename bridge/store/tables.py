@@ -5,6 +5,7 @@ A table changes by a hand-written migration first, and here second; a test compa
 
 from sqlalchemy import (
     BigInteger,
+    Boolean,
     CheckConstraint,
     Column,
     Index,
@@ -18,7 +19,7 @@ from sqlalchemy import (
     text,
 )
 
-REVISION = "0003"
+REVISION = "0004"
 """The migration that this code was written for: the head of migrations/versions."""
 
 metadata = MetaData()
@@ -67,6 +68,8 @@ upstream_sessions = Table(
     Column("user_id", String(36), nullable=False),
     Column("auth_time", BigInteger, nullable=False),  # the earliest sign-in time that we can prove
     Column("expires_at", BigInteger, nullable=False, index=True),
+    Column("first_seen_at", BigInteger),  # by our clock; null: before this was kept
+    Column("signed_out_at", BigInteger),  # it has opened a session here that the user ended: it opens none silently
 )
 
 seen_assertions = Table(
@@ -130,8 +133,11 @@ grants = Table(
     Column("expires_at", BigInteger, nullable=False, index=True),  # its absolute end; nothing of it lives longer
     Column("closed_at", BigInteger),
     Column("closed_cause", String(32)),
+    Column("session_id", String(32)),  # of the browser's session that it came of, if any
+    Column("userinfo_claims", Text),  # asked for by name (OIDC Core section 5.5)
     CheckConstraint("(closed_at IS NULL) = (closed_cause IS NULL)", name="grants_closed_for_a_cause"),
     Index("grants_of_session", "environment_id", "session_key"),
+    Index("grants_session_id", "session_id"),
 )
 
 refresh_tokens = Table(
@@ -178,4 +184,68 @@ audit = Table(
     Column("grant_id", String(32), index=True),
     Column("cause", String(32)),
     Column("detail", Text, nullable=False),
+)
+
+sessions = Table(
+    "sessions",
+    metadata,
+    Column("session_id", String(32), primary_key=True),
+    Column("digest", LargeBinary(32), nullable=False, unique=True),  # SHA-256 of the cookie, which is new at each login
+    Column("sub", String(36), nullable=False, index=True),
+    Column("environment_id", String(36), nullable=False),
+    Column("session_key", String(128), nullable=False),  # the session at Dynamic that it rests on
+    Column("origin", Text, nullable=False),  # of the page that the assertion was issued to
+    Column("auth_time", BigInteger, nullable=False),
+    Column("amr", Text, nullable=False),
+    Column("opened_at", BigInteger, nullable=False),
+    Column("idle_at", BigInteger, nullable=False),  # when it has not been used for too long
+    Column("expires_at", BigInteger, nullable=False, index=True),  # its absolute end
+    Column("closed_at", BigInteger),
+    Column("closed_cause", String(32)),
+    CheckConstraint("(closed_at IS NULL) = (closed_cause IS NULL)", name="sessions_closed_for_a_cause"),
+    Index("sessions_of_upstream", "environment_id", "session_key"),
+)
+
+requests = Table(
+    "requests",
+    metadata,
+    Column("request_id", String(48), primary_key=True),
+    Column("client_id", String(128), nullable=False),
+    Column("query", Text, nullable=False),  # the authorization request as it came
+    Column("browser_digest", LargeBinary(32)),  # SHA-256 of the cookie of the browser that began it
+    Column("began_at", BigInteger, nullable=False),
+    Column("expires_at", BigInteger, nullable=False, index=True),
+    Column("tries", Integer, nullable=False),  # how often the sign-in page was asked for a fresh sign-in
+    Column("proof_digest", LargeBinary(32)),  # SHA-256 of the value that opens the session, once
+    Column("proof", Text),  # what the session will be made of
+    Column("signed_in_at", BigInteger),
+    Column("is_fresh", Boolean),  # the user acted for that sign-in
+    Column("consented_at", BigInteger),
+    Column("denied_at", BigInteger),
+    Column("finished_at", BigInteger),
+)
+
+codes = Table(
+    "codes",
+    metadata,
+    Column("digest", LargeBinary(32), primary_key=True),  # SHA-256 of the code
+    Column("grant_id", String(32), nullable=False),
+    Column("redirect_uri", Text, nullable=False),
+    Column("code_challenge", String(64)),  # S256
+    Column("nonce", Text),
+    Column("id_token_claims", Text, nullable=False),  # asked for by name (OIDC Core section 5.5)
+    Column("acr", Text),
+    Column("issued_at", BigInteger, nullable=False),
+    Column("expires_at", BigInteger, nullable=False),
+    Column("forget_at", BigInteger, nullable=False, index=True),  # until then a second use is noticed
+    Column("spent_at", BigInteger),
+)
+
+consents = Table(
+    "consents",
+    metadata,
+    Column("sub", String(36), primary_key=True),
+    Column("client_id", String(128), primary_key=True),
+    Column("scope", Text, nullable=False),
+    Column("given_at", BigInteger, nullable=False),
 )

@@ -4,23 +4,28 @@ import json
 from dataclasses import dataclass, replace
 from typing import Any
 
-from sqlalchemy import Row, and_, bindparam, select, update
+from sqlalchemy import Row, and_, bindparam, case, select, update
 
 from bridge.errors import Refused
 from bridge.model import Assertion, Identity, Json, User
 from bridge.reasons import Reason
 from bridge.store.database import Tx, insert_if_absent
-from bridge.store.sessions import remember, session_end, sign_in_time
 from bridge.store.tables import upstream_sessions, users
+from bridge.store.upstream import remember, session_end, sign_in_time
 from bridge.subjects import subject
 
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """A user as recognised in one sign-in: who it is, and when they provably signed in."""
+    """A user as recognised in one sign-in: who it is, when they provably signed in, and what we know of the session.
+
+    `first_seen_at`: when its session at Dynamic first came to us; `signed_out`: the user ended one that rested on it.
+    """
 
     user: User
     auth_time: int
+    first_seen_at: int | None
+    signed_out: bool
 
 
 USER_COLUMNS = (
@@ -42,6 +47,8 @@ _FIND = (
         users.c.disabled_at,
         users.c.revoked_at,
         upstream_sessions.c.auth_time,
+        upstream_sessions.c.first_seen_at,
+        upstream_sessions.c.signed_out_at,
         upstream_sessions.c.expires_at,
     )
     .select_from(
@@ -82,7 +89,12 @@ _UPDATE = (
     )
 )
 _DISABLE = update(users).where(users.c.sub == bindparam("wanted_sub")).values(disabled_at=bindparam("moment"))
-_REVOKE = update(users).where(users.c.sub == bindparam("wanted_sub")).values(revoked_at=bindparam("moment"))
+_REVOKE = (
+    update(users)
+    .where(users.c.sub == bindparam("wanted_sub"))
+    # Never earlier than it was: a clock that is behind gives nothing back (threats R4).
+    .values(revoked_at=case((users.c.revoked_at > bindparam("moment"), users.c.revoked_at), else_=bindparam("moment")))
+)
 
 
 def recognise(tx: Tx, identity: Identity, assertion: Assertion, *, primary_environment: str, now: int) -> Known:
@@ -108,7 +120,7 @@ def recognise(tx: Tx, identity: Identity, assertion: Assertion, *, primary_envir
         row = tx.execute(_FIND, key).one()
     auth_time, expires_at = sign_in_time(assertion), session_end(assertion)
     if row.auth_time is None or auth_time < row.auth_time or expires_at > row.expires_at:
-        auth_time = remember(tx, assertion, auth_time, expires_at)
+        auth_time = remember(tx, assertion, auth_time, expires_at, now)
     else:
         auth_time = row.auth_time
     user = User(
@@ -119,7 +131,8 @@ def recognise(tx: Tx, identity: Identity, assertion: Assertion, *, primary_envir
         disabled=row.disabled_at is not None,
         revoked_at=row.revoked_at,
     )
-    return Known(user, auth_time)
+    first_seen_at = now if row.auth_time is None else row.first_seen_at
+    return Known(user, auth_time, first_seen_at, signed_out=row.signed_out_at is not None)
 
 
 def _current_claims(tx: Tx, row: Row[*tuple[Any, ...]], identity: Identity, now: int) -> str | None:

@@ -45,17 +45,26 @@ class ClaimSelection:
         self.scopes = tuple({**self._id_token, **self._userinfo})
         self.supported = tuple(dict.fromkeys(name for names in self._userinfo.values() for name in names))
 
-    def for_id_token(self, claims: Json, scope: Iterable[str]) -> dict[str, Any]:
+    def askable(self, names: Iterable[str], scopes: Iterable[str]) -> tuple[str, ...]:
+        """Those of the names that a client with these scopes may ask for one by one (OIDC Core section 5.5)."""
+        allowed = {claim for word in scopes for claim in self._userinfo.get(word, ())}
+        return tuple(name for name in names if name in allowed and name not in PROTOCOL_CLAIMS)
+
+    def for_id_token(self, claims: Json, scope: Iterable[str], asked: Iterable[str] = ()) -> dict[str, Any]:
         """The claims that an ID token carries, at most five wallets among them, the primary one first."""
-        chosen = _chosen(self._id_token, claims, scope)
+        chosen = {**_chosen(self._id_token, claims, scope), **_named(claims, asked)}
         wallets = chosen.get("wallets")
         if isinstance(wallets, list) and len(wallets) > ID_TOKEN_WALLETS:
             chosen["wallets"] = sorted(wallets, key=lambda wallet: not wallet["primary"])[:ID_TOKEN_WALLETS]
         return chosen
 
-    def for_userinfo(self, claims: Json, scope: Iterable[str]) -> dict[str, Any]:
-        """The claims that userinfo answers with (OIDC Core section 5.3.2)."""
-        return _chosen(self._userinfo, claims, scope)
+    def for_userinfo(self, claims: Json, scope: Iterable[str], asked: Iterable[str] = ()) -> dict[str, Any]:
+        """The claims that userinfo answers with (OIDC Core section 5.3.2), and those `asked` for by name."""
+        return {**_chosen(self._userinfo, claims, scope), **_named(claims, asked)}
+
+
+def _named(claims: Json, names: Iterable[str]) -> dict[str, Any]:
+    return {name: claims[name] for name in names if name in claims}
 
 
 def _by_scope(standard: Mapping[str, Sequence[str]], rules: Iterable[ClaimRule]) -> dict[str, tuple[str, ...]]:

@@ -4,7 +4,7 @@ import secrets
 from typing import Any
 
 from bridge.jose import half_hash
-from bridge.model import Grant, Tokens
+from bridge.model import Client, Grant, Tokens
 from bridge.tokens.claims import ClaimSelection
 from bridge.tokens.keyring import Keyring
 from bridge.tokens.pairwise import PairwiseSubjects
@@ -25,6 +25,11 @@ class Mint:
         self._keyring = keyring
         self._selection = selection
         self._subjects = subjects
+
+    def check_ready(self, client: Client, now: int) -> None:
+        """Raises Unavailable if nothing can be signed for the client now: before something is spent for it."""
+        for alg in {client.access_token_alg, client.id_token_alg}:
+            self._keyring.active(alg, now)
 
     def mint(self, grant: Grant, now: int) -> Tokens:
         """The access token of a grant and, with openid, its ID token; neither lives past the grant's horizon."""
@@ -63,7 +68,7 @@ class Mint:
         """
         user_claims: dict[str, Any] = {}
         if grant.user is not None and grant.client.claims_in_id_token:
-            user_claims = self._selection.for_id_token(grant.user.claims, grant.scope)
+            user_claims = self._selection.for_id_token(grant.user.claims, grant.scope, grant.id_token_claims)
         claims: dict[str, Any] = {
             **user_claims,
             "iss": self._issuer,
@@ -74,6 +79,8 @@ class Mint:
         }
         if grant.nonce is not None:
             claims["nonce"] = grant.nonce
+        if grant.acr is not None:
+            claims["acr"] = grant.acr
         if beside is not None and grant.client.id_token_alg in HALF_HASHED:
             claims["at_hash"] = half_hash(beside)
         return _with_sign_in(claims, grant)

@@ -8,7 +8,7 @@ from bridge.errors import Refused
 from bridge.model import Json
 from bridge.reasons import Reason
 from bridge.tokens.keyring import Keyring
-from bridge.tokens.mint import ACCESS_TOKEN_TYP
+from bridge.tokens.mint import ACCESS_TOKEN_TYP, ID_TOKEN_TYP
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,21 +27,20 @@ class AccessToken:
     claims: Json = field(repr=False)
 
 
+@dataclass(frozen=True, slots=True)
+class IdToken:
+    """An ID token of ours, expired or not: who it spoke of, to whom."""
+
+    sub: str
+    audience: tuple[str, ...]
+    sid: str | None
+
+
 def read_access_token(raw: str, *, keyring: Keyring, issuer: str, now: int) -> AccessToken:
     """The access token in `raw`. Raises Refused(ACCESS_TOKEN_INVALID), for an ID token or an assertion too."""
-    try:
-        token = jose.parse(raw)
-        key = keyring.find(jose.key_id(token.header), now)
-    except Refused as refused:
-        raise Refused(Reason.ACCESS_TOKEN_INVALID, refused.detail) from refused
-    header, claims = token.header, token.payload
-    if key is None or header.get("alg") != key.alg or header.get("typ") != ACCESS_TOKEN_TYP or "crit" in header:
-        raise Refused(Reason.ACCESS_TOKEN_INVALID, "not an access token of ours")
-    if not key.verifies(token):
-        raise Refused(Reason.ACCESS_TOKEN_INVALID, "signature")
-    # From here on the claims are what we wrote ourselves.
-    if claims["iss"] != issuer or claims["exp"] <= now:
-        raise Refused(Reason.ACCESS_TOKEN_INVALID, "expired or another issuer")
+    claims = _claims(raw, ACCESS_TOKEN_TYP, keyring=keyring, issuer=issuer, now=now)
+    if claims["exp"] <= now:
+        raise Refused(Reason.ACCESS_TOKEN_INVALID, "expired")
     return AccessToken(
         sub=claims["sub"],
         client_id=claims["client_id"],
@@ -54,6 +53,33 @@ def read_access_token(raw: str, *, keyring: Keyring, issuer: str, now: int) -> A
         grant_id=claims.get("grant_id"),
         claims=claims,
     )
+
+
+def read_id_token(raw: str, *, keyring: Keyring, issuer: str, now: int) -> IdToken:
+    """The ID token in `raw`, for as long as we know its key: as a hint it may have expired (RP-Initiated Logout 2).
+
+    Raises Refused(ACCESS_TOKEN_INVALID), for an access token or an assertion too.
+    """
+    claims = _claims(raw, ID_TOKEN_TYP, keyring=keyring, issuer=issuer, now=now)
+    return IdToken(claims["sub"], _audience(claims["aud"]), claims.get("sid"))
+
+
+def _claims(raw: str, typ: str, *, keyring: Keyring, issuer: str, now: int) -> Json:
+    """What we signed ourselves, of the kind that `typ` names. Raises Refused."""
+    try:
+        token = jose.parse(raw)
+        key = keyring.find(jose.key_id(token.header), now)
+    except Refused as refused:
+        raise Refused(Reason.ACCESS_TOKEN_INVALID, refused.detail) from refused
+    header = token.header
+    if key is None or header.get("alg") != key.alg or header.get("typ") != typ or "crit" in header:
+        raise Refused(Reason.ACCESS_TOKEN_INVALID, "not a token of ours of that kind")
+    if not key.verifies(token):
+        raise Refused(Reason.ACCESS_TOKEN_INVALID, "signature")
+    # From here on the claims are what we wrote ourselves.
+    if token.payload["iss"] != issuer:
+        raise Refused(Reason.ACCESS_TOKEN_INVALID, "another issuer")
+    return token.payload
 
 
 def _audience(value: Any) -> tuple[str, ...]:

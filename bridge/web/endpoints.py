@@ -67,11 +67,11 @@ def _read_request(now: int) -> HttpRequest:
 def _response(answer: Answer, more: Mapping[str, str]) -> Response:
     headers = {**answer.headers, **more}
     if answer.why is not None:
-        headers["X-Request-Id"] = _logged(answer.why)
+        headers["X-Request-Id"] = log_refusal(answer.why)
     return Response(answer.body, status=answer.status, headers=headers)
 
 
-def _logged(why: NotServed) -> str:
+def log_refusal(why: NotServed) -> str:
     """Log why the answer is no; the id under which the caller can ask about it."""
     request_id = secrets.token_hex(8)
     level = logging.WARNING if isinstance(why, Unavailable) else logging.INFO

@@ -1,13 +1,11 @@
-"""The pages for people: what this server is, and what a refusal means."""
+"""The pages that anybody may read: what this server is, and what a refusal means."""
 
-import secrets
 from collections.abc import Mapping
 
-from flask import Blueprint, Response, abort, make_response, render_template
+from flask import Blueprint, Response, abort
 
-from bridge.reasons import Reason
-
-_BY_CODE: Mapping[str, Reason] = {reason.code: reason for reason in Reason}
+from bridge.signin_reasons import REASONS
+from bridge.web import render
 
 
 def page_blueprint(*, issuer: str, links: Mapping[str, str]) -> Blueprint:
@@ -16,30 +14,16 @@ def page_blueprint(*, issuer: str, links: Mapping[str, str]) -> Blueprint:
 
     @blueprint.get("/")
     def index() -> Response:
-        return _page("index.html", issuer=issuer, links=links)
+        return render.index(render.Index(issuer, links))
 
     @blueprint.get("/reasons")
     def reasons() -> Response:
-        return _page("reasons.html", issuer=issuer, reasons=list(Reason))
+        return render.reasons(issuer)
 
     @blueprint.get("/reasons/<code>")
     def reason(code: str) -> Response:
-        if code not in _BY_CODE:
+        if code not in REASONS:
             abort(404)
-        return _page("reason.html", issuer=issuer, reason=_BY_CODE[code])
+        return render.reason(issuer, REASONS[code])
 
     return blueprint
-
-
-def _page(template: str, **values: object) -> Response:
-    """A page under a policy that lets it load nothing and run nothing."""
-    nonce = secrets.token_urlsafe(16)
-    response = make_response(render_template(template, nonce=nonce, **values))
-    response.headers["Content-Security-Policy"] = (
-        f"default-src 'none'; style-src 'nonce-{nonce}'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
-    )
-    response.headers["X-Frame-Options"] = "DENY"
-    response.headers["Referrer-Policy"] = "no-referrer"
-    response.headers["X-Content-Type-Options"] = "nosniff"
-    response.headers["Cache-Control"] = "no-cache"
-    return response

@@ -7,6 +7,8 @@ from conftest import ISSUER, Bridge
 from joserfc import jwt
 from joserfc.jwk import KeySet
 
+pytestmark = pytest.mark.both_databases
+
 GRANT = {"grant_type": "client_credentials"}
 API = "https://api.example.com"
 

@@ -7,7 +7,7 @@ from authlib.oauth2.rfc8414 import AuthorizationServerMetadata
 from conftest import ISSUER, Bridge
 
 from bridge.cli.reasons import page
-from bridge.reasons import Reason
+from bridge.signin_reasons import REASONS
 
 OPENID, OAUTH = "/.well-known/openid-configuration", "/.well-known/oauth-authorization-server"
 
@@ -82,7 +82,7 @@ def test_health_and_readiness(bridge: Bridge) -> None:
 
 def test_every_reason_has_a_page_and_a_section_in_the_docs(bridge: Bridge, repository: Callable[[str], str]) -> None:
     listed = bridge.http.get("/reasons").text
-    for reason in Reason:
+    for reason in REASONS.values():
         answer = bridge.http.get(f"/reasons/{reason.code}")
         assert answer.status_code == 200
         assert reason.code in listed

@@ -13,6 +13,8 @@ from bridge.emulator import Emulator, NewWallet, run
 from bridge.model import TOKEN_EXCHANGE
 from bridge.store import users
 
+pytestmark = pytest.mark.both_databases
+
 TYPE = "urn:ietf:params:oauth:token-type:"
 API, OTHER = "https://api.example.com", "https://other.example.com/v1"
 

@@ -12,6 +12,8 @@ from hypothesis import strategies as st
 from bridge.emulator import User
 from bridge.model import TOKEN_EXCHANGE
 
+pytestmark = pytest.mark.both_databases
+
 # The application is one for all examples of a test: nothing that a hostile request does may outlast it.
 HOSTILE = settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 

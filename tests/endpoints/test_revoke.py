@@ -182,6 +182,16 @@ def test_a_grant_that_raced_past_a_sign_out_is_over_all_the_same(bridge: Bridge)
     assert bridge.userinfo(answer["access_token"]).status_code == 401
 
 
+def test_a_second_sign_out_by_a_clock_that_is_behind_gives_nothing_back(bridge: Bridge) -> None:
+    bridge.add_client()
+    user = bridge.user()
+    token = bridge.exchange(bridge.assertion(user)).json["access_token"]
+    for now in (bridge.clock(), bridge.clock() - 5):
+        with bridge.database.writing() as tx:
+            assert revoke_user(tx, user.id, actor=OPERATOR, now=now) == 0
+        assert bridge.userinfo(token).status_code == 401
+
+
 def test_the_grant_types_are_discovered(bridge: Bridge) -> None:
     document = bridge.http.get("/.well-known/openid-configuration").json
     assert {TOKEN_EXCHANGE, JWT_BEARER, "refresh_token", CLIENT_CREDENTIALS} == set(document["grant_types_supported"])

@@ -118,3 +118,16 @@ def test_a_revocation_that_could_not_be_kept_is_no_success(bridge: Bridge) -> No
         holder.execute("ROLLBACK")
     assert bridge.call("/introspect", token).json["active"] is True
     assert bridge.call("/revoke", token).status_code == 200
+
+
+@pytest.mark.slow
+def test_nothing_is_spent_for_an_answer_that_could_not_be_signed(bridge: Bridge) -> None:
+    bridge.add_client(**OFFLINE)
+    token = bridge.keep()
+    bridge.clock.forward(60)  # from here on the keys are read before anything is signed
+    with bridge.database.writing() as tx:
+        tx.exec_driver_sql("UPDATE signing_keys SET private_key = 'sealed under another key' WHERE state = 'active'")
+        tx.exec_driver_sql("UPDATE signing_keys SET kid = 'x' || kid")
+    answer = bridge.refresh(token)
+    assert (answer.status_code, answer.json["error"]) == (503, "temporarily_unavailable")
+    assert bridge.rows("SELECT state FROM refresh_tokens") == [("unspent",)]

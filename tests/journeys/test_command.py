@@ -334,3 +334,6 @@ def test_changes_of_clients_stand_in_the_audit_log(initialised: Command) -> None
         ("client_changed", "operator"),
     ]
     assert entries[1]["detail"] == {"settings": ["name"]}
+    everything = initialised("audit", "list")
+    assert "a signing key was made" in everything.stdout
+    assert "the client's settings changed (by operator)  web" in everything.stdout

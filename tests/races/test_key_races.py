@@ -1,22 +1,23 @@
 """A step of a signing key's life that many take at once is taken once: threads, and two processes, on one database."""
 
 from collections import Counter
-from collections.abc import Iterator
 from functools import partial
 from itertools import count
-from pathlib import Path
 from typing import Any
 
 import pytest
-from test_store_races import Processes, Race, by_threads
+from racing import Race
 
 from bridge.cli.schema import upgrade
+from bridge.history import OPERATOR
 from bridge.keylife import KEPT, LEAD, KeyLife
-from bridge.store import Database
+from bridge.store import Database, keys
 from bridge.store.rewrap import rewrap
 from bridge.store.rotation import Rotation
 from bridge.store.seal import Sealer, new_secret_key
 from bridge.tokens.keyring import Keyring
+
+pytestmark = pytest.mark.both_databases
 
 NOW = 1_795_400_000
 INTERVAL = 90 * 86400
@@ -26,25 +27,12 @@ TIMES = 20
 _turns = count()
 
 
-@pytest.fixture(scope="module")
-def processes() -> Iterator[Processes]:
-    made = Processes()
-    yield made
-    made.close()
-
-
-@pytest.fixture(params=["threads", "processes"])
-def race(request: pytest.FixtureRequest, processes: Processes) -> Race:
-    return by_threads if request.param == "threads" else processes
-
-
 @pytest.fixture
-def url(tmp_path: Path) -> str:
-    url = f"sqlite:///{tmp_path / 'bridge.db'}"
-    with Database(url) as database:
+def url(database_url: str) -> str:
+    with Database(database_url) as database:
         upgrade(database)
         rotation_of(OLD, database).make_missing(NOW)
-    return url
+    return database_url
 
 
 def rotation_of(secret_key: str, database: Database) -> Rotation:
@@ -74,6 +62,20 @@ def keep_up(secret_key: str, now: int, database: Database) -> Counter[str]:
     return Counter(life.state for life in of(rotation))
 
 
+def prepare(secret_key: str, active: KeyLife, database: Database) -> bool:
+    return rotation_of(secret_key, database).prepare(active, NOW, actor=OPERATOR)
+
+
+def promote(old: str, new: str, database: Database) -> bool:
+    with database.writing() as tx:
+        return keys.retire(tx, old, NOW + LEAD) and keys.activate(tx, new, NOW + LEAD)
+
+
+def remove(kid: str, database: Database) -> bool:
+    with database.writing() as tx:
+        return keys.remove(tx, kid, NOW + LEAD + KEPT)
+
+
 def withdraw_or_keep_up(secret_key: str, kid: str, now: int, database: Database) -> int:
     """Every other one withdraws the key that the others retire; how many keys sign then."""
     rotation = rotation_of(secret_key, database)
@@ -81,7 +83,7 @@ def withdraw_or_keep_up(secret_key: str, kid: str, now: int, database: Database)
     known = next((life for life in lives if life.kid == kid), None)
     if next(_turns) % 2:
         if known is not None:
-            rotation.withdraw(known, now)
+            rotation.withdraw(known, now, actor=OPERATOR)
     else:
         rotation.keep_up(lives, now)
     return [life.state for life in of(rotation)].count("active")
@@ -97,6 +99,16 @@ def sign(secret_key: str, now: int, database: Database) -> str:
     rotation = rotation_of(secret_key, database)
     ring = Keyring(rotation.load, lambda _, at: rotation.keep_up(of(rotation), at), now - 31)
     return ring.active(ALG, now).kid
+
+
+def test_of_twenty_who_know_what_is_due_one_takes_each_step(race: Race, url: str) -> None:
+    with Database(url) as database:
+        rotation = rotation_of(OLD, database)
+        (active,) = of(rotation)
+        assert Counter(race(url, partial(prepare, OLD, active), TIMES)) == {True: 1, False: TIMES - 1}
+        (new,) = [life.kid for life in of(rotation) if life.state == "pending"]
+    assert Counter(race(url, partial(promote, active.kid, new), TIMES)) == {True: 1, False: TIMES - 1}
+    assert Counter(race(url, partial(remove, active.kid), TIMES)) == {True: 1, False: TIMES - 1}
 
 
 def test_twenty_who_make_a_successor_make_one(race: Race, url: str) -> None:

@@ -1,15 +1,14 @@
 """Two transactions in each other's way, in a certain order: the second meets what the first has not committed yet."""
 
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
 from typing import Any, TypeVar
 
 import pytest
 from databases import rows
+from racing import wait_for_the_lock
 
-from bridge.cli.schema import upgrade
 from bridge.model import Assertion, Client, Environment, Identity
 from bridge.store import Database, Tx, clients, seen, users
 from bridge.store.clients import secret_digest
@@ -26,37 +25,6 @@ IDENTITY = Identity(
 ASSERTION = Assertion(ENVIRONMENT, USER_ID, "sid", None, NOW, NOW + 7200, None, "large", b"1" * 32, {})
 
 pytestmark = pytest.mark.both_databases
-
-
-@pytest.fixture
-def database(database_url: str) -> Iterator[Database]:
-    with Database(database_url) as made:
-        upgrade(made)
-        yield made
-
-
-@pytest.fixture
-def one_overtakes(database: Database, database_url: str) -> Callable[[Verb[Any], Verb[Any]], tuple[Any, Any]]:
-    """Does the first verb, begins the second beside it, and commits the first when the second has to wait."""
-
-    def both(first: Verb[Any], second: Verb[Any]) -> tuple[Any, Any]:
-        with ThreadPoolExecutor(1) as pool:
-            with database.writing() as tx:
-                answer = first(tx)
-                other = pool.submit(database.decide, second)
-                wait_for_the_lock(database_url, other)
-            return answer, other.result(timeout=30)
-
-    return both
-
-
-def wait_for_the_lock(url: str, other: Future[Any]) -> None:
-    if url.startswith("sqlite"):
-        return  # there the second cannot even begin
-    give_up_at = time.monotonic() + 2
-    while time.monotonic() < give_up_at and not other.done():
-        if rows(url, "SELECT 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"):
-            return
 
 
 def told(at: int, *, by: Assertion = ASSERTION, **changes: Any) -> Verb[users.Known]:

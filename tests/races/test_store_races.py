@@ -1,16 +1,12 @@
 """What must happen once happens once: threads of one process, and two processes, on one database."""
 
 from collections import Counter
-from collections.abc import Callable, Iterator
-from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from functools import partial
-from multiprocessing import get_context
-from multiprocessing.synchronize import Barrier as ProcessBarrier
-from threading import Barrier
-from typing import Any, get_args
+from typing import get_args
 
 import pytest
 from databases import rows
+from racing import Processes, Race, by_threads, written
 
 from bridge.cli.schema import upgrade
 from bridge.model import Assertion, Client, Environment, Identity, SigningAlgorithm
@@ -25,12 +21,8 @@ IDENTITY = Identity(
     ENVIRONMENT.environment_id, USER_ID, {"name": "Demo"}, complete=True, told_at=NOW, credentials_digest="d"
 )
 ASSERTION = Assertion(ENVIRONMENT, USER_ID, "sid", None, NOW, NOW + 7200, None, "large", b"1" * 32, {})
-PROCESSES = 2
 
 pytestmark = pytest.mark.both_databases
-
-Work = Callable[[Database], Any]
-Race = Callable[[str, Work, int], list[Any]]
 
 
 def take(tx: Tx) -> bool:
@@ -54,79 +46,6 @@ def make_keys(sealing_key: str, database: Database) -> list[str]:
 
 def make_secret(tx: Tx, sealing_key: str) -> bytes:
     return keys.secret(tx, "pairwise", Sealer([sealing_key]), NOW, make=lambda: new_secret_key().encode())
-
-
-def written(verb: Callable[..., Any], *arguments: Any) -> Work:
-    """A verb of the store, done in a transaction of its own. Can be sent to a process."""
-    return partial(_write, verb, arguments)
-
-
-def _write(verb: Callable[..., Any], arguments: tuple[Any, ...], database: Database) -> Any:
-    with database.writing() as tx:
-        return verb(tx, *arguments)
-
-
-def by_threads(url: str, work: Work, times: int, begin: Callable[[], Any] = lambda: None) -> list[Any]:
-    """What `work` answers, done so many times at once. Whatever it raises is raised."""
-    database, ready = Database(url), Barrier(times, action=begin)
-
-    def once(_: int) -> Any:
-        ready.wait(timeout=30)
-        return work(database)
-
-    try:
-        with ThreadPoolExecutor(times) as pool:
-            return list(pool.map(once, range(times)))
-    finally:
-        database.close()
-
-
-_together: list[ProcessBarrier] = []  # of this process, if it is one of two
-
-
-def join(together: ProcessBarrier) -> None:
-    _together.append(together)
-
-
-def by_one_process_of_two(url: str, work: Work, times: int) -> list[Any]:
-    return by_threads(url, work, times, begin=lambda: _together[0].wait(timeout=30))
-
-
-class Processes:
-    """Two processes that begin together."""
-
-    def __init__(self) -> None:
-        context = get_context("spawn")
-        self._pool = ProcessPoolExecutor(
-            PROCESSES, mp_context=context, initializer=join, initargs=(context.Barrier(PROCESSES),)
-        )
-
-    def __call__(self, url: str, work: Work, times: int) -> list[Any]:
-        each = [self._pool.submit(by_one_process_of_two, url, work, times // PROCESSES) for _ in range(PROCESSES)]
-        return [answer for future in each for answer in future.result(timeout=60)]
-
-    def close(self) -> None:
-        self._pool.shutdown()
-
-
-@pytest.fixture(scope="module")
-def processes() -> Iterator[Processes]:
-    made = Processes()
-    yield made
-    made.close()
-
-
-@pytest.fixture(params=["threads", "processes"])
-def race(request: pytest.FixtureRequest, processes: Processes) -> Race:
-    """Does a piece of work many times at once, by threads or by two processes with threads each."""
-    return by_threads if request.param == "threads" else processes
-
-
-@pytest.fixture
-def url(database_url: str) -> str:
-    with Database(database_url) as made:
-        upgrade(made)
-    return database_url
 
 
 def test_of_fifty_takers_of_one_assertion_one_has_it(race: Race, url: str) -> None:

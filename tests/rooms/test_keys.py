@@ -1,7 +1,6 @@
 """Signing keys in the database: every step of their life, at its second; their seals; and the schema before them."""
 
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,10 +11,11 @@ from sqlalchemy import text
 from bridge.assets import MIGRATIONS
 from bridge.cli.schema import upgrade
 from bridge.errors import SealBroken
+from bridge.history import BRIDGE, OPERATOR, Event
 from bridge.jose import generate_signing_key, signing_key
 from bridge.keylife import KEPT, LEAD, KeyLife
 from bridge.model import SIGNING_ALGORITHMS
-from bridge.store import Database, keys
+from bridge.store import Database, audit, keys
 from bridge.store.rewrap import SEALED, rewrap, sealed_under
 from bridge.store.rotation import Rotation
 from bridge.store.seal import Sealer, new_secret_key
@@ -23,14 +23,16 @@ from bridge.store.tables import metadata
 from bridge.tokens.keyring import Keyring
 from bridge.tokens.read import read_access_token
 
+pytestmark = pytest.mark.both_databases
+
 NOW = 1_795_400_000
 INTERVAL = 90 * 86400
 OLD, NEW = new_secret_key(), new_secret_key()
 
 
 @pytest.fixture
-def url(tmp_path: Path) -> str:
-    return f"sqlite:///{tmp_path / 'bridge.db'}"
+def url(empty_database_url: str) -> str:
+    return empty_database_url
 
 
 @pytest.fixture
@@ -116,7 +118,7 @@ def test_one_algorithms_rotation_leaves_the_others_alone(rotation: Rotation) -> 
 def test_with_an_interval_of_none_a_key_is_succeeded_by_command_alone(database: Database, rotation: Rotation) -> None:
     by_command = Rotation(database, Sealer([OLD]), interval=0)
     assert not keep_up(by_command, NOW + 100 * INTERVAL)
-    assert by_command.prepare(of(rotation)["active"], NOW)
+    assert by_command.prepare(of(rotation)["active"], NOW, actor=OPERATOR)
     assert keep_up(by_command, NOW + LEAD)
     assert of(rotation).keys() == {"active", "retired"}
 
@@ -124,7 +126,7 @@ def test_with_an_interval_of_none_a_key_is_succeeded_by_command_alone(database: 
 def test_no_step_is_taken_by_the_statement_alone_before_its_time(database: Database, rotation: Rotation) -> None:
     """An instance with old knowledge, or a fast clock in another thread, decides nothing: the row count does."""
     active = of(rotation)["active"]
-    assert rotation.prepare(active, NOW)
+    assert rotation.prepare(active, NOW, actor=OPERATOR)
     pending = of(rotation)["pending"]
     with database.rehearsing() as tx:
         assert not keys.activate(tx, pending.kid, NOW + LEAD - 1)
@@ -142,7 +144,7 @@ def test_no_step_is_taken_by_the_statement_alone_before_its_time(database: Datab
 def test_a_promotion_that_another_instance_was_half_a_step_ahead_of_changes_nothing(rotation: Rotation) -> None:
     keep_up(rotation, NOW + INTERVAL)
     known = rotation.lives()
-    rotation.withdraw(of(rotation)["pending"], NOW + INTERVAL + 1)
+    rotation.withdraw(of(rotation)["pending"], NOW + INTERVAL + 1, actor=OPERATOR)
     rotation.keep_up([life for life in known if life.alg == "ES256"], NOW + INTERVAL + LEAD)
     assert of(rotation).keys() == {"active"}
 
@@ -152,13 +154,13 @@ def test_old_knowledge_starts_no_second_rotation(rotation: Rotation) -> None:
     at = through_rotation(rotation)
     rotation.keep_up(known, at + 1)
     assert of(rotation).keys() == {"active", "retired"}
-    assert not rotation.prepare(of(rotation)["retired"], at + 1)
+    assert not rotation.prepare(of(rotation)["retired"], at + 1, actor=OPERATOR)
 
 
 def test_a_key_that_is_there_already_is_made_once(database: Database, rotation: Rotation) -> None:
     active = of(rotation)["active"]
-    assert rotation.prepare(active, NOW)
-    assert not rotation.prepare(active, NOW)
+    assert rotation.prepare(active, NOW, actor=OPERATOR)
+    assert not rotation.prepare(active, NOW, actor=OPERATOR)
     with database.writing() as tx:
         assert not keys.add_active(tx, keys.new_key("ES256", Sealer([OLD])), NOW)
     assert of(rotation).keys() == {"active", "pending"}
@@ -166,9 +168,9 @@ def test_a_key_that_is_there_already_is_made_once(database: Database, rotation: 
 
 def test_a_withdrawn_active_key_is_replaced_by_the_pending_one(rotation: Rotation) -> None:
     active = of(rotation)["active"]
-    rotation.prepare(active, NOW)
+    rotation.prepare(active, NOW, actor=OPERATOR)
     pending = of(rotation)["pending"]
-    assert rotation.withdraw(active, NOW + 1) == (active, pending.kid)
+    assert rotation.withdraw(active, NOW + 1, actor=OPERATOR) == (active, pending.kid)
     found = of(rotation)
     assert found.keys() == {"active"}
     assert (found["active"].kid, found["active"].activated_at) == (pending.kid, NOW + 1)
@@ -176,19 +178,19 @@ def test_a_withdrawn_active_key_is_replaced_by_the_pending_one(rotation: Rotatio
 
 def test_a_withdrawn_active_key_without_a_successor_is_replaced_by_a_new_one(rotation: Rotation) -> None:
     active = of(rotation)["active"]
-    withdrawn = rotation.withdraw(active, NOW + 1)
+    withdrawn = rotation.withdraw(active, NOW + 1, actor=OPERATOR)
     found = of(rotation)
     assert withdrawn == (active, found["active"].kid)
     assert found["active"].kid != active.kid
-    assert rotation.withdraw(active, NOW + 2) is None
+    assert rotation.withdraw(active, NOW + 2, actor=OPERATOR) is None
 
 
 @pytest.mark.parametrize("state", ["pending", "retired"])
 def test_a_withdrawn_key_that_does_not_sign_is_replaced_by_none(rotation: Rotation, state: str) -> None:
     at = through_rotation(rotation)
-    rotation.prepare(of(rotation)["active"], at)
+    rotation.prepare(of(rotation)["active"], at, actor=OPERATOR)
     active, life = of(rotation)["active"], of(rotation)[state]
-    assert rotation.withdraw(life, at + 1) == (life, None)
+    assert rotation.withdraw(life, at + 1, actor=OPERATOR) == (life, None)
     assert state not in of(rotation)
     assert of(rotation)["active"] == active
 
@@ -263,6 +265,7 @@ def test_the_keys_of_schema_0001_and_their_tokens_outlive_its_upgrade(before: Da
         with before.writing() as tx:
             tx.execute(text("INSERT INTO signing_keys VALUES (:kid, :alg, 'active', :pem, :at)"), row)
         claims: dict[str, Any] = {"iss": "i", "sub": "s", "client_id": "s", "aud": "i", "scope": "", "exp": NOW + 600}
+        claims |= {"jti": "j", "iat": NOW}
         tokens.append(key.sign(claims, "at+jwt"))
 
     upgrade(before)
@@ -274,3 +277,23 @@ def test_the_keys_of_schema_0001_and_their_tokens_outlive_its_upgrade(before: Da
     for token in tokens:
         assert read_access_token(token, keyring=keyring, issuer="i", now=NOW + 1).client_id == "s"
     assert keyring.active("RS256", NOW + 1).kid == signing_key("RS256", made["RS256"]).kid
+
+
+def test_every_step_of_a_key_stands_in_the_audit_log(rotation: Rotation, database: Database) -> None:
+    active = of(rotation)["active"]
+    rotation.prepare(active, NOW, actor=OPERATOR)
+    pending = of(rotation)["pending"]
+    rotation.keep_up(rotation.lives(), NOW + LEAD)
+    rotation.withdraw(of(rotation)["retired"], NOW + LEAD, actor=OPERATOR)
+    with database.reading() as tx:
+        entries = [entry for entry in audit.newest(tx, limit=10) if active.kid in entry.detail.values()]
+        made = [entry for entry in audit.newest(tx, limit=10) if entry.detail.get("kid") == pending.kid]
+    assert [(entry.event, entry.actor) for entry in entries] == [
+        (Event.KEY_ADDED, BRIDGE),
+        (Event.KEY_ACTIVATED, BRIDGE),
+        (Event.KEY_WITHDRAWN, OPERATOR),
+    ]
+    assert [(entry.event, entry.actor) for entry in made] == [
+        (Event.KEY_ADDED, OPERATOR),
+        (Event.KEY_ACTIVATED, BRIDGE),
+    ]

@@ -1,0 +1,79 @@
+"""Sessions of browsers: whom one serves, when a sign-in is fresh, and how long what it opens may live."""
+
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+from bridge.history import AuditEntry, Cause, Event
+from bridge.lifecycle.closing import end_session
+from bridge.model import Assertion, Client, Session, User
+from bridge.store import Tx, audit, sessions
+from bridge.store.sessions import Proof
+
+FRESHNESS_TOLERANCE = 5  # seconds that clocks may differ
+
+
+@dataclass(frozen=True, slots=True)
+class SessionPolicy:
+    """How long a browser's session lives. Seconds."""
+
+    idle_ttl: int
+    absolute_ttl: int
+
+    def expires_at(self, proof: Proof, now: int) -> int:
+        """Its absolute end: our own, or that of the trust in what it rests on."""
+        return min(now + self.absolute_ttl, proof.trusted_until)
+
+    def idle_at(self, expires_at: int, now: int) -> int:
+        """When it has not been used for too long."""
+        return min(now + self.idle_ttl, expires_at)
+
+
+def origin_of(url: str) -> str:
+    """The web origin of a URL that configuration has checked (RFC 6454)."""
+    parts = urlsplit(url)
+    return f"{parts.scheme}://{parts.netloc}"
+
+
+def serves(session: Session, client: Client, signin_url: str | None) -> bool:
+    """Whether a session is worth anything to a client: it is worth what proved it.
+
+    One that was proven on the page where this client's users sign in, or on another of the client's own pages. Else
+    whoever runs one app could become its users at every other.
+    """
+    own_page = () if signin_url is None else (origin_of(signin_url),)
+    return session.origin in own_page or session.origin in client.assertion_origins
+
+
+def is_fresh(assertion: Assertion, first_seen_at: int | None, began_at: int) -> bool:
+    """Whether the user acted for this sign-in: Dynamic renews tokens silently, which is none (threats A19)."""
+    since = began_at - FRESHNESS_TOLERANCE
+    first = assertion.original_sid in (None, assertion.sid)
+    return first and assertion.issued_at >= since and first_seen_at is not None and first_seen_at >= since
+
+
+def open_or_renew(
+    tx: Tx, proof: Proof, held: tuple[Session, User] | None, policy: SessionPolicy, *, client: Client, now: int
+) -> str:
+    """The cookie of the session that a proven sign-in opens, always a new value (no fixation).
+
+    The same user's session goes on; another user's ends, while what its apps hold is theirs.
+    """
+    expires_at = policy.expires_at(proof, now)
+    idle_at = policy.idle_at(expires_at, now)
+    entry = AuditEntry(
+        at=now,
+        event=Event.SIGNED_IN,
+        actor=f"user:{proof.sub}",
+        client_id=client.client_id,
+        sub=proof.sub,
+        detail={"origin": proof.origin},
+    )
+    audit.record(tx, entry)
+    if held is not None and held[0].sub == proof.sub:
+        renewed = sessions.sign_in_again(tx, held[0], proof, idle_at=idle_at, expires_at=expires_at)
+        if renewed is not None:
+            return renewed
+    elif held is not None:
+        end_session(tx, held[0], Cause.SESSION_REPLACED, actor=f"user:{proof.sub}", now=now)
+    cookie, _ = sessions.open_session(tx, proof, idle_at=idle_at, expires_at=expires_at, now=now)
+    return cookie

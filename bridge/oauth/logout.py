@@ -1,0 +1,101 @@
+"""Signing out (OpenID Connect RP-Initiated Logout 1.0): the session here ends, and every grant that came of it.
+
+Whoever can make a browser visit a URL can make it visit this one. So a session ends at once only for an ID token of
+ours that names its user, and else after the user has said so on a page (threats O17).
+"""
+
+from bridge.errors import NotServed, Refused
+from bridge.lifecycle.closing import sign_out
+from bridge.model import Client, Session, User
+from bridge.oauth.hints import read_hint
+from bridge.oauth.request import BrowserRequest, Form, parse_parameters, read_form
+from bridge.oauth.site import Site, fits, seal_of
+from bridge.oauth.steps import Outcome, Redirect, ShowError, ShowLoggedOut, ShowLogout, Step, with_query
+from bridge.reasons import Reason
+from bridge.signin_reasons import SignInReason
+from bridge.store import sessions
+
+_CARRIED = ("client_id", "post_logout_redirect_uri", "state", "ui_locales")
+
+
+class Logout:
+    """Answers GET and POST /logout."""
+
+    def __init__(self, site: Site) -> None:
+        self._site = site
+
+    def respond(self, http: BrowserRequest) -> Outcome:
+        """The way back to the client, or a page: to confirm, to say that it is done, or what is wrong."""
+        try:
+            if http.method == "POST":
+                form = read_form(http)
+                if form.get("seal") is None:  # from another site: the GET after a 303 brings our cookie
+                    return Outcome(Redirect(f"{self._site.issuer}/logout?{http.body.decode('ascii')}"))
+            else:
+                form = parse_parameters(http.query)
+                if form.repeated():
+                    raise Refused(Reason.PARAMETER_REPEATED)
+            return self._answered(form, http)
+        except NotServed as why:
+            return Outcome(ShowError(why))
+
+    def _answered(self, form: Form, http: BrowserRequest) -> Outcome:
+        client, hinted = self._client(form, http.now)
+        target = _registered_target(form, client)
+        with self._site.database.reading() as tx:
+            held = sessions.find(tx, http.session, http.now) if http.session is not None else None
+        if held is None:
+            return Outcome(_done(client, target), session="")
+        session, user = held
+        if not self._may_end(form, http, client, held, hinted):
+            fields = {name: value for name in _CARRIED if (value := form.get(name)) is not None}
+            if client is not None:
+                fields["client_id"] = client.client_id
+            seal = seal_of(str(http.session), *_purpose(session, client))
+            return Outcome(ShowLogout(client, user, {**fields, "seal": seal}))
+        self._site.database.decide(lambda tx: sign_out(tx, session, actor=f"user:{user.sub}", now=http.now))
+        return Outcome(_done(client, target), session="")
+
+    def _client(self, form: Form, now: int) -> tuple[Client | None, str | None]:
+        """Who sends the user, and whom their ID token names. Raises Refused if the two do not belong together."""
+        hint = form.get("id_token_hint")
+        token = read_hint(self._site, hint, now) if hint is not None else None
+        named = form.get("client_id")
+        if token is not None and named is not None and named not in token.audience:
+            raise Refused(Reason.PARAMETER_INVALID, "client_id is not that of id_token_hint")
+        client_id = token.audience[0] if token is not None else named
+        client = self._site.clients.find(client_id, now) if client_id is not None else None
+        if client is None and client_id is not None:
+            raise Refused(SignInReason.CLIENT_UNKNOWN)
+        return client, None if token is None else token.sub
+
+    def _may_end(
+        self, form: Form, http: BrowserRequest, client: Client | None, held: tuple[Session, User], hinted: str | None
+    ) -> bool:
+        """Whether it is the user who wants to: an ID token names them, or they have said so. Raises Refused."""
+        session, user = held
+        if http.method == "POST":
+            sent_by_us = http.origin in (None, self._site.origin)
+            if not sent_by_us or not fits(form.get("seal"), http.session, *_purpose(session, client)):
+                raise Refused(SignInReason.FORM_FORGED)
+            return True
+        return client is not None and hinted == self._site.subjects.shown_to(client, user.sub)
+
+
+def _purpose(session: Session, client: Client | None) -> tuple[str, ...]:
+    return "logout", session.session_id, "" if client is None else client.client_id
+
+
+def _registered_target(form: Form, client: Client | None) -> str | None:
+    """Where to go afterwards, compared byte by byte. Raises Refused: it is not registered, or for nobody we know."""
+    uri = form.get("post_logout_redirect_uri")
+    if uri is None:
+        return None
+    if client is None or uri not in client.post_logout_redirect_uris:
+        raise Refused(SignInReason.SIGN_OUT_TARGET_NOT_REGISTERED)
+    state = form.get("state")
+    return uri if state is None else with_query(uri, {"state": state})
+
+
+def _done(client: Client | None, target: str | None) -> Step:
+    return ShowLoggedOut(client) if target is None else Redirect(target)

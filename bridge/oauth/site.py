@@ -1,0 +1,108 @@
+"""What the browser's endpoints share: where they are, whom they know, and the URLs that lead from one to the next."""
+
+import hashlib
+import hmac
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass
+from urllib.parse import urlencode
+
+from bridge.errors import Refused
+from bridge.lifecycle.signin import origin_of
+from bridge.model import AuthorizationRequest, Client, Environment
+from bridge.oauth.request import Form
+from bridge.oauth.steps import with_query
+from bridge.signin_reasons import SignInReason
+from bridge.store import Database, requests
+from bridge.store.clients import Clients
+from bridge.store.requests import StoredRequest
+from bridge.tokens.claims import ClaimSelection
+from bridge.tokens.keyring import Keyring
+from bridge.tokens.pairwise import PairwiseSubjects
+
+REQUEST_URI = "urn:ietf:params:oauth:request_uri:"  # RFC 9126 section 2.2
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    """The bridge as the browser's endpoints see it. `own_signin_url`: the sign-in page of clients without their own."""
+
+    issuer: str
+    reasons_url: str
+    own_signin_url: str | None
+    database: Database
+    clients: Clients
+    environments: Mapping[str, Environment]
+    selection: ClaimSelection
+    keyring: Keyring
+    subjects: PairwiseSubjects
+
+    def signin_url(self, client: Client) -> str | None:
+        """The page on which this client's users sign in, if there is one."""
+        return client.signin_url or self.own_signin_url
+
+    def asks_consent(self, request: AuthorizationRequest) -> bool:
+        """Whether users are asked before this client gets anything.
+
+        A custom scheme or a loopback address can be registered by anybody on the user's device (RFC 8252 section 8.6).
+        """
+        if request.client.consent is not None:
+            return request.client.consent == "ask"
+        return not request.redirect_uri.startswith("https://")
+
+    def authorize_url(self, client_id: str, request_id: str, **more: str) -> str:
+        """Where a stored request goes on."""
+        parameters = {"client_id": client_id, "request_uri": f"{REQUEST_URI}{request_id}", **more}
+        return f"{self.issuer}/authorize?{urlencode(parameters)}"
+
+    def begin_again(self, client: Client, stored: StoredRequest | None) -> str | None:
+        """Where a request that came to nothing can be tried once more."""
+        return None if stored is None else self.authorize_url(client.client_id, stored.request_id)
+
+    def signin_page(self, page: str, request: AuthorizationRequest, request_id: str, *, afresh: bool) -> str:
+        """The sign-in page's URL with what it has to know (docs/own-sign-in-page.md)."""
+        prompt = "login" if afresh else "select_account" if "select_account" in request.prompt else None
+        parameters = {
+            "request": request_id,
+            "client_id": request.client.client_id,
+            "prompt": prompt,
+            "login_hint": request.login_hint,
+            "ui_locales": request.ui_locales,
+        }
+        return with_query(page, {name: value for name, value in parameters.items() if value is not None})
+
+    def stored_request(self, form: Form, client: Client) -> StoredRequest | None:
+        """The stored request that a URL continues; None if it is a request itself. Raises Refused and Unavailable."""
+        request_uri = form.get("request_uri")
+        if request_uri is None or not request_uri.startswith(REQUEST_URI):
+            return None
+        with self.database.reading() as tx:
+            stored = requests.find(tx, request_uri.removeprefix(REQUEST_URI))
+        if stored is None or stored.client_id != client.client_id:
+            raise Refused(SignInReason.SIGN_IN_EXPIRED)
+        return stored
+
+    def new_browser(self) -> str:
+        """A value that names a browser."""
+        return secrets.token_urlsafe(32)
+
+    @property
+    def origin(self) -> str:
+        """Our own web origin, which our forms are sent from."""
+        return origin_of(self.issuer)
+
+
+def seal_of(cookie: str, *parts: str) -> str:
+    """What proves that a form was shown to the browser with this cookie, and for this very purpose (threats O16).
+
+    Only we and that browser know the cookie, so no key of ours is needed and nothing has to be remembered.
+    """
+    message = "\n".join(parts).encode("utf-8", "surrogatepass")
+    return hmac.new(cookie.encode("utf-8", "surrogatepass"), message, hashlib.sha256).hexdigest()
+
+
+def fits(seal: str | None, cookie: str | None, *parts: str) -> bool:
+    """Whether a form brings the seal of what it was shown for."""
+    if seal is None or cookie is None:
+        return False
+    return hmac.compare_digest(seal.encode("utf-8", "surrogatepass"), seal_of(cookie, *parts).encode())

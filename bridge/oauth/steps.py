@@ -1,0 +1,91 @@
+"""What a person's browser is told to do next. bridge/web turns each into a response; nothing else can redirect."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from urllib.parse import urlencode, urlsplit
+
+from bridge.errors import NotServed
+from bridge.model import AuthorizationRequest, Client, User
+from bridge.oauth.refusals import error_document
+
+
+@dataclass(frozen=True, slots=True)
+class Redirect:
+    """303 to a URL that configuration or a client's registration vouches for."""
+
+    url: str
+
+
+@dataclass(frozen=True, slots=True)
+class PostForm:
+    """A page whose form is posted to a registered redirect_uri (OAuth 2.0 Form Post Response Mode)."""
+
+    url: str
+    fields: Mapping[str, str] = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class ShowError:
+    """A page that says why there is no way on; `again`: where to begin anew."""
+
+    why: NotServed
+    client: Client | None = None
+    again: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ShowConsent:
+    """A page that asks the user to let a client have what it asks for."""
+
+    request: AuthorizationRequest
+    user: User
+    fields: Mapping[str, str] = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class ShowLogout:
+    """A page that asks whether to sign out."""
+
+    client: Client | None
+    user: User
+    fields: Mapping[str, str] = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class ShowLoggedOut:
+    """A page that says that nobody is signed in any more."""
+
+    client: Client | None = None
+
+
+Step = Redirect | PostForm | ShowError | ShowConsent | ShowLogout | ShowLoggedOut
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """A step, and the cookies that go with it: None leaves one as it is, an empty string takes it away."""
+
+    step: Step
+    browser: str | None = field(default=None, repr=False)
+    session: str | None = field(default=None, repr=False)
+
+
+def with_query(url: str, parameters: Mapping[str, str]) -> str:
+    """A URL with parameters added to those it has (RFC 6749 section 3.1.2)."""
+    if not parameters:
+        return url
+    joint = "&" if urlsplit(url).query else ("" if url.endswith("?") else "?")
+    return f"{url}{joint}{urlencode(parameters)}"
+
+
+def to_client(request: AuthorizationRequest, issuer: str, answer: Mapping[str, str]) -> Step:
+    """An authorization response, in the mode that was asked for, always with state and iss (RFC 9207)."""
+    parameters = {**answer, **({} if request.state is None else {"state": request.state}), "iss": issuer}
+    if request.response_mode == "form_post":
+        return PostForm(request.redirect_uri, parameters)
+    return Redirect(with_query(request.redirect_uri, parameters))
+
+
+def error_to_client(request: AuthorizationRequest, issuer: str, why: NotServed, reasons_url: str) -> Step:
+    """An error response (OIDC Core section 3.1.2.6)."""
+    return to_client(request, issuer, error_document(why, reasons_url))

@@ -1,0 +1,148 @@
+"""Authorization requests on their way through the browser: the query as it came, and how far it has got.
+
+    begun ──keep_proof──▶ proven ──redeem_proof──▶ signed in ──consent──▶ consented ──finish──▶ finished
+                                                             └──deny────▶ denied
+
+Progress belongs to one browser, whose cookie's digest stands here, and is over after TTL; the query is remembered for
+longer, so that a page that was left open begins again.
+"""
+
+import json
+import secrets
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from sqlalchemy import ColumnElement, bindparam, insert, select, update
+
+from bridge.store.database import Tx
+from bridge.store.handles import digest_of
+from bridge.store.sessions import Proof
+from bridge.store.tables import requests
+
+TTL = 600  # seconds for which progress counts
+KEPT = 86400  # seconds for which the query is remembered
+
+
+@dataclass(frozen=True, slots=True)
+class StoredRequest:
+    """An authorization request and its progress."""
+
+    request_id: str
+    client_id: str
+    query: str
+    browser_digest: bytes | None
+    began_at: int
+    tries: int
+    signed_in_at: int | None
+    is_fresh: bool
+    consented_at: int | None
+    denied_at: int | None
+    finished_at: int | None
+
+    def goes_on(self, browser: str | None, now: int) -> bool:
+        """Whether its progress counts: in time, not finished, and in the browser that began it."""
+        if browser is None or not browser.isascii() or self.finished_at is not None:
+            return False
+        return 0 <= now - self.began_at < TTL and self.browser_digest == digest_of(browser)
+
+
+_FIND = select(requests).where(requests.c.request_id == bindparam("wanted_id"))
+_BEGIN = insert(requests)
+_UNFINISHED = (requests.c.request_id == bindparam("wanted_id"), requests.c.finished_at.is_(None))
+_KEEP_PROOF = (
+    update(requests)
+    .where(*_UNFINISHED, requests.c.signed_in_at.is_(None))
+    .values(proof_digest=bindparam("new_digest"), proof=bindparam("new_proof"), is_fresh=bindparam("fresh"))
+)
+_REDEEM_PROOF = (
+    update(requests)
+    .where(*_UNFINISHED, requests.c.proof_digest == bindparam("given_digest"))
+    .values(proof_digest=None, signed_in_at=bindparam("now"))
+    .returning(requests.c.proof)
+)
+
+
+def begin(tx: Tx, client_id: str, query: str, browser: str | None, now: int) -> str:
+    """Remember a request; its id, which nobody can guess."""
+    request_id = secrets.token_urlsafe(32)
+    row = {
+        "request_id": request_id,
+        "client_id": client_id,
+        "query": query,
+        "browser_digest": None if browser is None else digest_of(browser),
+        "began_at": now,
+        "expires_at": now + KEPT,
+        "tries": 0,
+    }
+    tx.execute(_BEGIN, row)
+    return request_id
+
+
+def find(tx: Tx, request_id: str) -> StoredRequest | None:
+    """The request of that id."""
+    row = tx.execute(_FIND, {"wanted_id": request_id}).first()
+    if row is None:
+        return None
+    return StoredRequest(
+        request_id=row.request_id,
+        client_id=row.client_id,
+        query=row.query,
+        browser_digest=row.browser_digest,
+        began_at=row.began_at,
+        tries=row.tries,
+        signed_in_at=row.signed_in_at,
+        is_fresh=bool(row.is_fresh),
+        consented_at=row.consented_at,
+        denied_at=row.denied_at,
+        finished_at=row.finished_at,
+    )
+
+
+def keep_proof(tx: Tx, request_id: str, proof: Proof, *, is_fresh: bool) -> str | None:
+    """Keep who signed in; the value that opens the session, once. None if the request has got further already."""
+    value = secrets.token_urlsafe(32)
+    kept = {
+        "wanted_id": request_id,
+        "new_digest": digest_of(value),
+        "new_proof": json.dumps(asdict(proof)),
+        "fresh": is_fresh,
+    }
+    return value if tx.execute(_KEEP_PROOF, kept).rowcount == 1 else None
+
+
+def redeem_proof(tx: Tx, request_id: str, value: str, now: int) -> Proof | None:
+    """Who signed in, if the value is the one that was kept; of any number of redeemers one is told."""
+    if not value.isascii():
+        return None
+    given = {"wanted_id": request_id, "given_digest": digest_of(value), "now": now}
+    proof = tx.execute(_REDEEM_PROOF, given).scalar()
+    if proof is None:
+        return None
+    document: dict[str, Any] = json.loads(proof)
+    return Proof(**{**document, "amr": tuple(document["amr"])})
+
+
+def ask_again(tx: Tx, request_id: str) -> None:
+    """Count that the sign-in page was asked for a fresher sign-in."""
+    tx.execute(update(requests).where(*_UNFINISHED).values(tries=requests.c.tries + 1), {"wanted_id": request_id})
+
+
+def consent(tx: Tx, request_id: str, now: int) -> bool:
+    """The user has consented; False if the request has ended."""
+    return _mark(tx, request_id, requests.c.consented_at, now)
+
+
+def deny(tx: Tx, request_id: str, now: int) -> bool:
+    """The user does not want to; False if the request has ended."""
+    return _mark(tx, request_id, requests.c.denied_at, now)
+
+
+def finish(tx: Tx, request_id: str, now: int) -> bool:
+    """The request is answered; False if it was before."""
+    return _mark(tx, request_id, requests.c.finished_at, now)
+
+
+def _mark(tx: Tx, request_id: str, column: ColumnElement[int | None], now: int) -> bool:
+    return (
+        tx.execute(update(requests).where(*_UNFINISHED).values({column: now}), {"wanted_id": request_id}).rowcount == 1
+    )

@@ -1,0 +1,183 @@
+"""The endpoints for people: what the protocol room tells a browser to do, as responses with cookies and pages."""
+
+import hashlib
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from urllib.parse import urlsplit
+
+from flask import Blueprint, Response, abort, request
+
+from bridge.clock import Clock
+from bridge.errors import Unavailable
+from bridge.model import Client, User
+from bridge.oauth.refusals import status_of
+from bridge.oauth.request import MAX_BODY_BYTES, BrowserRequest
+from bridge.oauth.steps import (
+    Outcome,
+    PostForm,
+    Redirect,
+    ShowConsent,
+    ShowError,
+    ShowLoggedOut,
+    ShowLogout,
+    Step,
+)
+from bridge.signin_reasons import SignInReason
+from bridge.web import render
+from bridge.web.endpoints import log_refusal
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Door:
+    """One endpoint for people: its path, its methods, and who answers."""
+
+    path: str
+    methods: Sequence[str]
+    respond: Callable[[BrowserRequest], Outcome] = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Cookies:
+    """The names of our cookies, and how they are set. `secure`: the issuer is https."""
+
+    browser: str
+    session: str
+    secure: bool
+
+    @classmethod
+    def of(cls, issuer: str) -> "Cookies":
+        """Names that no other issuer on the same host uses, and on https no other host can set (`__Host-`)."""
+        parts = urlsplit(issuer)
+        own = hashlib.sha256(parts.path.encode()).hexdigest()[:8] if parts.path else "root"
+        prefix = "__Host-" if parts.scheme == "https" else ""
+        return cls(f"{prefix}bridge-browser-{own}", f"{prefix}bridge-session-{own}", parts.scheme == "https")
+
+
+def browser_blueprint(doors: Sequence[Door], *, issuer: str, reasons_url: str, clock: Clock) -> Blueprint:
+    """The blueprint of the endpoints for people."""
+    blueprint = Blueprint("browser", __name__)
+    cookies = Cookies.of(issuer)
+
+    def show(step: Step) -> Response:
+        return _response(step, issuer, reasons_url)
+
+    for door in doors:
+        _add(blueprint, door, cookies, clock, show)
+    return blueprint
+
+
+def _add(blueprint: Blueprint, door: Door, cookies: Cookies, clock: Clock, show: Callable[[Step], Response]) -> None:
+    def view() -> Response:
+        if request.method not in door.methods:  # Flask adds HEAD, which would do what GET does
+            abort(405)
+        sent = request.cookies
+        http = BrowserRequest(
+            method=request.method,
+            query=request.query_string.decode("latin-1"),
+            body=request.stream.read(MAX_BODY_BYTES + 1) if request.method == "POST" else b"",
+            content_type=request.headers.get("content-type", ""),
+            origin=request.headers.get("origin"),
+            browser=sent.get(cookies.browser) or None,
+            session=sent.get(cookies.session) or None,
+            now=clock(),
+        )
+        outcome = door.respond(http)
+        response = show(outcome.step)
+        _set(response, cookies.browser, outcome.browser, sent, secure=cookies.secure)
+        _set(response, cookies.session, outcome.session, sent, secure=cookies.secure)
+        return response
+
+    blueprint.add_url_rule(
+        door.path,
+        endpoint=door.path.strip("/").replace("/", "-"),
+        view_func=view,
+        methods=list(door.methods),
+        provide_automatic_options=False,
+    )
+
+
+def _set(response: Response, name: str, value: str | None, sent: Mapping[str, str], *, secure: bool) -> None:
+    """Both cookies end with the browser; how long they count, the database knows.
+
+    One is taken away only if it came: a foreign page's post brings none, and must not be able to sign anybody out.
+    """
+    if value:
+        response.set_cookie(name, value, path="/", secure=secure, httponly=True, samesite="Lax")
+    elif value is not None and name in sent:
+        response.delete_cookie(name, path="/", secure=secure, httponly=True, samesite="Lax")
+
+
+def _response(step: Step, issuer: str, reasons_url: str) -> Response:
+    match step:
+        case Redirect(url):
+            return Response(status=303, headers={"Location": url, **_SECRETIVE})
+        case PostForm(url, fields):
+            return render.form_post(render.FormPost(url, fields))
+        case ShowConsent():
+            return _consent(step, issuer)
+        case ShowLogout(client, user, fields):
+            name, home = _known_as(client)
+            return render.logout(render.Logout(f"{issuer}/logout", fields, _shown_user(user), name, home))
+        case ShowLoggedOut(client):
+            return render.logged_out(render.LoggedOut(*_known_as(client)))
+        case ShowError():
+            return _error(step, reasons_url)
+
+
+def _consent(step: ShowConsent, issuer: str) -> Response:
+    client = step.request.client
+    page = render.Consent(
+        app=render.App(
+            client.name or client.client_id, client.logo_uri, client.client_uri, client.policy_uri, client.tos_uri
+        ),
+        user=_shown_user(step.user),
+        scopes=step.request.scope,
+        action=f"{issuer}/consent",
+        fields=step.fields,
+        redirect_uri=step.request.redirect_uri,
+    )
+    return render.consent(page)
+
+
+def _known_as(client: Client | None) -> tuple[str | None, str | None]:
+    """A client's name and home page."""
+    return (None, None) if client is None else (client.name or client.client_id, client.client_uri)
+
+
+_SECRETIVE = {"Cache-Control": "no-store", "Referrer-Policy": "no-referrer"}
+
+
+def _error(step: ShowError, reasons_url: str) -> Response:
+    why, client = step.why, step.client
+    request_id = log_refusal(why)
+    name, back = _known_as(client)
+    if why.reason is SignInReason.SIGN_IN_PAGE_MISSING and client is not None:
+        return render.signin_missing(render.SigninMissing(client.client_id, name, back))
+    unavailable = isinstance(why, Unavailable)
+    page = render.Error(
+        title="This does not work right now" if unavailable else "You could not be signed in",
+        sentence=why.reason.means,
+        code=why.reason.code,
+        request_id=request_id,
+        status=status_of(why),
+        reason_url=f"{reasons_url}/{why.reason.code}",
+        retry_url=step.again,
+        back_url=back,
+        app_name=name,
+    )
+    response = render.error(page)
+    if why.retry_after is not None:
+        response.headers["Retry-After"] = str(why.retry_after)
+    return response
+
+
+def _shown_user(user: User) -> str:
+    """How people know their account: by their e-mail address, name or wallet."""
+    for claim in ("email", "name", "wallet_address"):
+        value = user.claims.get(claim)
+        if isinstance(value, str) and value:
+            return value
+    return user.sub

@@ -1,0 +1,269 @@
+"""The pages people see: what each shows, and the headers under which it is safe to show.
+
+Every page runs no script (form_post's one line apart), loads nothing (the app's logo apart), and may not be framed.
+Apps' texts and URLs are strangers' words: made fit to show by `untrusted`, and escaped by the templates.
+"""
+
+import secrets
+import zlib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+from urllib.parse import urlsplit
+
+from flask import Response, make_response, render_template
+
+from bridge.reasons import Explained
+from bridge.signin_reasons import REASONS
+from bridge.web import untrusted
+
+SCOPES: Mapping[str, str] = {
+    "openid": "Recognise you by an identifier of your account",
+    "profile": "See your name, username, picture and other details of your profile",
+    "email": "See your verified e-mail address",
+    "phone": "See your verified phone number",
+    "address": "See the country that you gave in your profile",
+    "wallets": "See the public addresses of your wallets. It cannot sign or spend with them.",
+    "groups": "See which groups and access lists you belong to",
+    "offline_access": "Keep this access while you are away, until it ends or is taken back",
+}
+"""What each scope hands over, in the words of the consent page. A word that is not here is shown as it is."""
+
+ReferrerPolicy = Literal["no-referrer", "same-origin", "origin"]
+
+
+@dataclass(frozen=True, slots=True)
+class App:
+    """The app that a page speaks of, as its client is registered."""
+
+    name: str
+    logo_uri: str | None = None
+    client_uri: str | None = None
+    policy_uri: str | None = None
+    tos_uri: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Consent:
+    """May this app have that? The answer is `decision`, allow or deny, posted to `action` with `fields`.
+
+    `user`: how people know their account (e-mail, name, short address). `redirect_uri`: whose host is shown as where
+    the browser goes next. `switch_url`: where one signs in as somebody else.
+    """
+
+    app: App
+    user: str
+    scopes: tuple[str, ...]
+    action: str
+    fields: Mapping[str, str] = field(repr=False)
+    redirect_uri: str | None = None
+    switch_url: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Logout:
+    """Really sign out? Yes is `decision` logout, posted to `action` with `fields`; no is a link to `stay_url`."""
+
+    action: str
+    fields: Mapping[str, str] = field(repr=False)
+    user: str | None = None
+    app_name: str | None = None
+    stay_url: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class LoggedOut:
+    """Signed out. `back_url` leads back to the app."""
+
+    app_name: str | None = None
+    back_url: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Error:
+    """A request that cannot be answered at the app. `title` and `sentence` for people, the rest to find the cause.
+
+    `code` is stable, `reason_url` explains it. `retry_url` begins again, `back_url` leads back to the app.
+    """
+
+    title: str
+    sentence: str
+    code: str
+    request_id: str
+    status: int = 400
+    reason_url: str | None = None
+    retry_url: str | None = None
+    back_url: str | None = None
+    app_name: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SigninMissing:
+    """No sign-in page is configured for this client."""
+
+    client_id: str
+    app_name: str | None = None
+    back_url: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class FormPost:
+    """An authorization response, posted to the app by the browser (OAuth 2.0 Form Post Response Mode)."""
+
+    redirect_uri: str
+    fields: Mapping[str, str] = field(repr=False)
+    app_name: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Index:
+    """The first page: the issuer, and named links to its documents."""
+
+    issuer: str
+    links: Mapping[str, str]
+
+
+def consent(page: Consent) -> Response:
+    """The consent page. Raises ValueError if `action` is not http(s)."""
+    app = _shown(page.app)
+    scopes = [{"word": untrusted.line(word), "sentence": SCOPES.get(word)} for word in page.scopes]
+    return _page(
+        "consent.html",
+        posts_to=page.action,
+        logo=app["logo_uri"],
+        app=app,
+        user=untrusted.line(page.user),
+        scopes=scopes,
+        fields=page.fields.items(),
+        goes_to=untrusted.host(page.redirect_uri),
+        switch_url=untrusted.link(page.switch_url),
+    )
+
+
+def logout(page: Logout) -> Response:
+    """The question before a logout. Raises ValueError if `action` is not http(s)."""
+    return _page(
+        "logout.html",
+        posts_to=page.action,
+        fields=page.fields.items(),
+        user=untrusted.line(page.user or ""),
+        app_name=untrusted.line(page.app_name or ""),
+        stay_url=untrusted.link(page.stay_url),
+    )
+
+
+def logged_out(page: LoggedOut) -> Response:
+    """The page after a logout."""
+    return _page("logged_out.html", app_name=untrusted.name(page.app_name), back_url=untrusted.link(page.back_url))
+
+
+def error(page: Error) -> Response:
+    """The page for what cannot be answered by a redirect, with the page's status."""
+    return _page(
+        "error.html",
+        status=page.status,
+        title=page.title,
+        sentence=page.sentence,
+        code=page.code,
+        request_id=page.request_id,
+        reason_url=untrusted.link(page.reason_url),
+        retry_url=untrusted.link(page.retry_url),
+        back_url=untrusted.link(page.back_url),
+        app_name=untrusted.name(page.app_name),
+    )
+
+
+def signin_missing(page: SigninMissing) -> Response:
+    """Status 503: kind words for the user, the missing setting for the developer."""
+    return _page(
+        "signin_missing.html",
+        status=503,
+        client_id=untrusted.line(page.client_id),
+        app_name=untrusted.name(page.app_name),
+        back_url=untrusted.link(page.back_url),
+    )
+
+
+def form_post(page: FormPost) -> Response:
+    """A form that posts itself to the app. Raises ValueError if `redirect_uri` is not http(s)."""
+    return _page(
+        "form_post.html",
+        posts_to=page.redirect_uri,
+        # The app sees who posts, and no path. Under no-referrer it would see Origin: null, as from a sandbox.
+        referrer="origin",
+        script=True,
+        app_name=untrusted.name(page.app_name),
+        fields=page.fields.items(),
+    )
+
+
+def index(page: Index) -> Response:
+    """What this server is."""
+    return _page("index.html", public=True, issuer=page.issuer, links=page.links.items())
+
+
+def reasons(issuer: str) -> Response:
+    """Every reason for a refusal."""
+    return _page("reasons.html", public=True, issuer=issuer, reasons=list(REASONS.values()))
+
+
+def reason(issuer: str, which: Explained) -> Response:
+    """What one reason means and what mends it."""
+    return _page("reason.html", public=True, issuer=issuer, reason=which)
+
+
+def _page(
+    template: str,
+    *,
+    status: int = 200,
+    posts_to: str | None = None,
+    referrer: ReferrerPolicy | None = None,
+    logo: str | None = None,
+    script: bool = False,
+    public: bool = False,
+    **values: object,
+) -> Response:
+    """A page under a policy that allows what it is known to need, and nothing else."""
+    if posts_to is not None and untrusted.link(posts_to) is None:
+        raise ValueError(f"{template}: a form can be posted to http(s) only")
+    nonce = secrets.token_urlsafe(16)
+    policy = ["default-src 'none'", f"style-src 'nonce-{nonce}'"]
+    if script:
+        policy.append(f"script-src 'nonce-{nonce}'")
+    if logo is not None:
+        policy.append(f"img-src https://{urlsplit(logo).netloc}")
+    policy.append("base-uri 'none'")
+    if posts_to is None:
+        # Left out where a form is: Chromium holds it against every redirect that follows the post, and they lead to
+        # the app and on to wherever the app sends its users. That no form is smuggled in rests on escaping.
+        policy.append("form-action 'none'")
+    policy.append("frame-ancestors 'none'")
+
+    body = render_template(template, nonce=nonce, action=posts_to, **values)
+    response = make_response(body, status)
+    response.headers["Content-Security-Policy"] = "; ".join(policy)
+    response.headers["X-Frame-Options"] = "DENY"
+    # Under no-referrer a browser posts with Origin: null, and who takes the form could not check where it came from.
+    response.headers["Referrer-Policy"] = referrer or ("same-origin" if posts_to else "no-referrer")
+    response.headers["X-Content-Type-Options"] = "nosniff"
+    response.headers["Cache-Control"] = "no-cache" if public else "no-store"
+    if public:
+        # Not on the way to an app: a sign-in in a popup needs the window that opened it.
+        response.headers["Cross-Origin-Opener-Policy"] = "same-origin"
+    return response
+
+
+def _shown(app: App) -> Mapping[str, str | None]:
+    """An app's registration as a page may show it."""
+    name = untrusted.name(app.name)
+    initial = next((letter.upper()[0] for letter in name if letter.isalnum()), "•")
+    return {
+        "name": name,
+        "initial": initial,
+        "tint": str(zlib.crc32(name.encode()) % 6),
+        "logo_uri": untrusted.logo_url(app.logo_uri),
+        "client_uri": untrusted.link(app.client_uri),
+        "site": untrusted.host(app.client_uri),
+        "policy_uri": untrusted.link(app.policy_uri),
+        "tos_uri": untrusted.link(app.tos_uri),
+    }

@@ -1,0 +1,109 @@
+"""A browser for tests: it keeps cookies by site as browsers do, follows redirects, and reads the forms of pages."""
+
+from dataclasses import dataclass, field
+from html.parser import HTMLParser
+from typing import Any
+from urllib.parse import parse_qsl, urlencode, urlsplit
+
+from conftest import Bridge
+from werkzeug.test import TestResponse
+
+from bridge.emulator import User
+
+CALLBACK = "https://app.example.com/callback"
+SIGNIN_PAGE = "https://app.example.com/signin"
+SIGNIN_ORIGIN = "https://app.example.com"
+
+
+class _Form(HTMLParser):
+    def __init__(self) -> None:
+        super().__init__()
+        self.action = ""
+        self.fields: dict[str, str] = {}
+        self.ids: set[str] = set()
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        found = {name: value or "" for name, value in attrs}
+        self.ids.add(found.get("id", ""))
+        if tag == "form":
+            self.action = found.get("action", "")
+        if tag == "input" and "name" in found:
+            self.fields[found["name"]] = found.get("value", "")
+
+
+def form_of(page: TestResponse) -> _Form:
+    form = _Form()
+    form.feed(page.text)
+    return form
+
+
+def ids_of(page: TestResponse) -> set[str]:
+    return form_of(page).ids
+
+
+def parameters(url: str) -> dict[str, str]:
+    return dict(parse_qsl(urlsplit(url).query))
+
+
+@dataclass
+class Browser:
+    """One browser at one bridge."""
+
+    bridge: Bridge
+    cookies: dict[str, str] = field(default_factory=dict)
+
+    def get(self, url: str) -> TestResponse:
+        return self._send("GET", url, None, {}, with_cookies=True)
+
+    def post(self, url: str, form: dict[str, Any], *, origin: str | None = None) -> TestResponse:
+        """A form's post: from a page of ours with our cookies, from another site without them (SameSite=Lax)."""
+        ours = origin is None or origin == self.bridge.config.issuer
+        headers = {"Origin": origin or self.bridge.config.issuer}
+        return self._send("POST", url, form, headers, with_cookies=ours)
+
+    def authorize(self, client_id: str = "app", **asked: Any) -> TestResponse:
+        """GET /authorize with sane parameters; None leaves one out."""
+        asked = {
+            "client_id": client_id,
+            "redirect_uri": CALLBACK,
+            "response_type": "code",
+            "scope": "openid profile email",
+            "state": "s" * 32,
+            **asked,
+        }
+        query = urlencode({name: value for name, value in asked.items() if value is not None}, doseq=True)
+        return self.get(f"/authorize?{query}")
+
+    def hand_back(self, to_page: TestResponse, assertion: str, origin: str = SIGNIN_ORIGIN) -> TestResponse:
+        """What the sign-in page does with the user's JWT, and the redirect that follows."""
+        request = parameters(to_page.headers["Location"])["request"]
+        answer = self.post("/signin/complete", {"request": request, "token": assertion}, origin=origin)
+        return answer if answer.status_code != 303 else self.follow(answer)
+
+    def follow(self, answer: TestResponse) -> TestResponse:
+        """The next response at the bridge; a redirect elsewhere is the answer itself."""
+        while answer.status_code == 303 and answer.headers["Location"].startswith(self.bridge.config.issuer):
+            answer = self.get(answer.headers["Location"].removeprefix(self.bridge.config.issuer))
+        return answer
+
+    def sign_in(self, user: User, client_id: str = "app", **asked: Any) -> dict[str, str]:
+        """A whole sign-in; the parameters that reach the client."""
+        answer = self.hand_back(self.authorize(client_id, **asked), self.bridge.assertion(user))
+        assert answer.status_code == 303, answer.text
+        return parameters(answer.headers["Location"])
+
+    def _send(
+        self, method: str, url: str, form: dict[str, Any] | None, headers: dict[str, str], *, with_cookies: bool
+    ) -> TestResponse:
+        client = self.bridge.http.application.test_client(use_cookies=False)
+        if with_cookies and self.cookies:
+            headers = {**headers, "Cookie": "; ".join(f"{name}={value}" for name, value in self.cookies.items())}
+        answer = client.open(url, method=method, data=form, headers=headers)
+        for line in answer.headers.getlist("Set-Cookie"):
+            name, _, rest = line.partition("=")
+            value = rest.partition(";")[0]
+            if value:
+                self.cookies[name] = value
+            else:
+                self.cookies.pop(name, None)
+        return answer
