@@ -4,13 +4,14 @@
 PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.ready
+BROWSER := .venv/.browser
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check serve bench wheel lock clean
+.PHONY: help demo test test-browser screenshots check serve bench wheel lock clean
 
 help: ## Show this list
-	@awk -F ':.*## ' '/^[a-z][a-z-]*:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
+	@awk -F ':.*## ' '/^[a-z][a-z-]*:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
 
 $(READY): requirements/dev.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
@@ -22,11 +23,21 @@ $(READY): requirements/dev.lock pyproject.toml
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	@touch $@
 
+$(BROWSER): requirements/browser.lock $(READY)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r requirements/browser.lock
+	@touch $@
+
 demo: $(READY) ## The whole story on this machine, then stay up to play with (ARGS=--once: end after the run)
 	@$(BIN)/oidc-bridge demo $(ARGS)
 
 test: $(READY) ## Run the tests (ARGS goes to pytest)
 	@$(BIN)/python -m pytest $(ARGS)
+
+test-browser: $(BROWSER) ## Test the pages in Chromium (on Debian: apt install chromium chromium-driver)
+	@$(BIN)/python -m pytest -m browser $(ARGS)
+
+screenshots: $(BROWSER) ## Every page as pictures in build/screenshots, light and dark, desktop and phone
+	@PYTHONPATH=tests $(BIN)/python -m browser.screenshots $(ARGS)
 
 check: $(READY) ## Lint, format, types
 	@$(BIN)/ruff check .
@@ -45,9 +56,13 @@ wheel: $(READY) ## Build dist/*.whl
 
 lock: $(READY) ## Renew the locked versions (newest allowed by pyproject.toml)
 	@test -x .venv/lock/bin/uv || { $(PYTHON) -m venv .venv/lock && .venv/lock/bin/python -m pip install --quiet uv; }
-	@for set in run dev; do \
-	  groups=""; test $$set = run || groups="--group test --group check --group build"; \
-	  .venv/lock/bin/uv pip compile pyproject.toml $$groups --upgrade --universal --python-version 3.11 --generate-hashes \
+	@for set in run dev browser; do \
+	  case $$set in \
+	    run) what="pyproject.toml" ;; \
+	    dev) what="pyproject.toml --group test --group check --group build" ;; \
+	    browser) what="--group browser --constraint requirements/dev.lock" ;; \
+	  esac; \
+	  .venv/lock/bin/uv pip compile $$what --upgrade --universal --python-version 3.11 --generate-hashes \
 	    --no-emit-index-url --no-emit-find-links --no-header --no-annotate --quiet --output-file requirements/$$set.lock || exit 1; \
 	done
 

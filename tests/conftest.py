@@ -21,7 +21,7 @@ from bridge.model import REFRESH_TOKEN, TOKEN_EXCHANGE, Client
 from bridge.store import Database, clients
 from bridge.store.seal import new_secret_key
 
-pytest_plugins = ["bridge.emulator.fixture", "databases", "racing"]
+pytest_plugins = ["bridge.emulator.fixture", "not_tested", "browser.plugin", "databases", "racing"]
 
 ISSUER = "http://localhost:8080"
 APP_ORIGIN = "https://app.example.com"

@@ -13,6 +13,7 @@ from typing import Any
 
 import psycopg
 import pytest
+from not_tested import REQUIRE, is_required, leave_out
 from pgbouncer import pgbouncer_program, running_pgbouncer
 from postgres import PostgresServer, running_postgres
 from psycopg import sql
@@ -24,7 +25,6 @@ from bridge.store import Database
 BACKENDS = ("sqlite", "postgresql")
 OFF = "BRIDGE_TEST_POSTGRES"
 URL = "BRIDGE_TEST_POSTGRES_URL"
-REQUIRE = "BRIDGE_TEST_REQUIRE"
 TEMPLATE = "bridge_test_template"
 
 
@@ -79,9 +79,9 @@ def pgbouncer(postgresql: Databases, pytestconfig: pytest.Config) -> Iterator[st
     """The URL of pgbouncer before that server."""
     program = pgbouncer_program()
     if program is None:
-        if "pgbouncer" in os.environ.get(REQUIRE, ""):
+        if is_required("pgbouncer"):
             pytest.fail(f"pgbouncer is not installed, and {REQUIRE} asks for it")
-        pytestconfig.stash[_not_tested].append("The way through pgbouncer, which is not installed.")
+        leave_out(pytestconfig, "The way through pgbouncer, which is not installed.")
         pytest.skip("pgbouncer is not installed")
     with running_pgbouncer(program, postgresql.url("postgres")) as url:
         yield url
@@ -136,7 +136,6 @@ def rows(url: str, statement: str, **values: Any) -> list[tuple[Any, ...]]:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    config.stash[_not_tested] = []
     config.addinivalue_line("markers", "both_databases: runs on SQLite and on PostgreSQL")
     config.addinivalue_line("markers", "only_postgresql: runs on PostgreSQL")
 
@@ -150,9 +149,6 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         metafunc.parametrize("backend", BACKENDS)
 
 
-_not_tested = pytest.StashKey[list[str]]()
-
-
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Without PostgreSQL its tests fail. Only who says so leaves them out, and is reminded of it."""
     if os.environ.get(OFF) != "off":
@@ -160,17 +156,10 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     out = [item for item in items if _needs_postgresql(item)]
     config.hook.pytest_deselected(items=out)
     items[:] = [item for item in items if item not in out]
-    config.stash[_not_tested].append(f"PostgreSQL, {len(out)} tests, because {OFF}=off.")
+    leave_out(config, f"PostgreSQL, {len(out)} tests, because {OFF}=off.")
 
 
 def _needs_postgresql(item: pytest.Item) -> bool:
     parameters = getattr(getattr(item, "callspec", None), "params", {})
     fixtures = getattr(item, "fixturenames", ())
     return parameters.get("backend") == "postgresql" or not {"postgresql", "own_postgresql"}.isdisjoint(fixtures)
-
-
-def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:
-    if config.stash[_not_tested]:
-        terminalreporter.section("NOT TESTED", sep="!", red=True, bold=True)
-        for what in config.stash[_not_tested]:
-            terminalreporter.write_line(what)

@@ -18,12 +18,12 @@ from bridge.signin_reasons import REASONS
 from bridge.web import untrusted
 
 SCOPES: Mapping[str, str] = {
-    "openid": "Recognise you by an identifier of your account",
+    "openid": "Recognise you by an identifier, and see when and how you signed in",
     "profile": "See your name, username, picture and other details of your profile",
     "email": "See your verified e-mail address",
     "phone": "See your verified phone number",
     "address": "See the country that you gave in your profile",
-    "wallets": "See the public addresses of your wallets. It cannot sign or spend with them.",
+    "wallets": "See your verified wallets and their public addresses, with no power to sign or spend",
     "groups": "See which groups and access lists you belong to",
     "offline_access": "Keep this access while you are away, until it ends or is taken back",
 }
@@ -199,17 +199,18 @@ def form_post(page: FormPost) -> Response:
 
 def index(page: Index) -> Response:
     """What this server is."""
-    return _page("index.html", public=True, issuer=page.issuer, links=page.links.items())
+    links = [(name, url) for name, url in page.links.items() if untrusted.link(url)]
+    return _page("index.html", public=True, issuer=page.issuer, links=links)
 
 
 def reasons(issuer: str) -> Response:
     """Every reason for a refusal."""
-    return _page("reasons.html", public=True, issuer=issuer, reasons=list(REASONS.values()))
+    return _page("reasons.html", public=True, issuer=untrusted.link(issuer) or "", reasons=list(REASONS.values()))
 
 
 def reason(issuer: str, which: Explained) -> Response:
     """What one reason means and what mends it."""
-    return _page("reason.html", public=True, issuer=issuer, reason=which)
+    return _page("reason.html", public=True, issuer=untrusted.link(issuer) or "", reason=which)
 
 
 def _page(
@@ -240,7 +241,7 @@ def _page(
     policy.append("frame-ancestors 'none'")
 
     body = render_template(template, nonce=nonce, action=posts_to, **values)
-    response = make_response(body, status)
+    response = make_response(body.encode(errors="replace"), status)  # half a surrogate pair is no reason to fail
     response.headers["Content-Security-Policy"] = "; ".join(policy)
     response.headers["X-Frame-Options"] = "DENY"
     # Under no-referrer a browser posts with Origin: null, and who takes the form could not check where it came from.

@@ -6,7 +6,7 @@ from urllib.parse import urlsplit
 
 _LONGEST_LINE = 120
 _JOINERS = "\u200c\u200d"  # Persian words and composed emoji need them
-_HOST = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?(?::[0-9]{1,5})?")
+_HOST = re.compile(r"([\w.-]+|\[[0-9A-Fa-f:.]+\])(:[0-9]{1,5})?")  # any letters, but nothing that divides a list
 
 
 def line(text: str) -> str:
@@ -31,11 +31,9 @@ def link(url: str | None) -> str | None:
         return None
     try:
         parts = urlsplit(url)
-        parts.port  # noqa: B018 - raises if it is not a port
     except ValueError:
         return None
-    is_plain = parts.scheme in ("http", "https") and parts.hostname and "@" not in parts.netloc
-    return url if is_plain else None
+    return url if parts.scheme in ("http", "https") and _HOST.fullmatch(parts.netloc) else None
 
 
 def host(url: str | None) -> str | None:
@@ -50,8 +48,9 @@ def host(url: str | None) -> str | None:
 
 
 def logo_url(url: str | None) -> str | None:
-    """An https URL whose host can stand in a policy: one with ';' or ',' would write directives of its own."""
+    """The URL if it is https and its host can stand in a policy; else None."""
     plain = link(url)
-    if plain is None or not plain.startswith("https://") or not _HOST.fullmatch(urlsplit(plain).netloc):
+    if plain is None or not plain.startswith("https://"):
         return None
-    return plain
+    authority = urlsplit(plain).netloc
+    return plain if authority.isascii() and "[" not in authority else None

@@ -1,0 +1,27 @@
+"""What a run left out, said at its end where nobody overlooks it. What `REQUIRE` names may not be left out."""
+
+import os
+from typing import Any
+
+import pytest
+
+REQUIRE = "BRIDGE_TEST_REQUIRE"
+_left_out = pytest.StashKey[list[str]]()
+
+
+def leave_out(config: pytest.Config, what: str) -> None:
+    """Note a sentence for the summary, once."""
+    noted = config.stash.setdefault(_left_out, [])
+    if what not in noted:
+        noted.append(what)
+
+
+def is_required(what: str) -> bool:
+    return what in os.environ.get(REQUIRE, "")
+
+
+def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:
+    if noted := config.stash.get(_left_out, []):
+        terminalreporter.section("NOT TESTED", sep="!", red=True, bold=True)
+        for what in noted:
+            terminalreporter.write_line(what)
