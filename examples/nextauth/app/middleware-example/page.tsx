@@ -6,7 +6,8 @@ export default async function MiddlewareExample() {
     <>
       <h1>For those who are signed in</h1>
       <p>
-        <code>proxy.ts</code> let {session?.user.email ?? session?.wallet} in. Anybody else it sends to the sign-in page.
+        <code>proxy.ts</code> let you in, <b id="who">{session?.user.email ?? session?.wallet}</b>. Anybody who is not signed
+        in it sends to the sign-in page.
       </p>
     </>
   );
