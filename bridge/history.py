@@ -59,6 +59,11 @@ def acting(client: Client) -> str:
     return f"client:{client.client_id}"
 
 
+def acting_user(sub: str) -> str:
+    """The actor that a user is."""
+    return f"user:{sub}"
+
+
 @dataclass(frozen=True, slots=True)
 class AuditEntry:
     """One decision that mattered. Holds identifiers only: no secret, no token, no claim's value."""
