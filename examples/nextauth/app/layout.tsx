@@ -1,0 +1,23 @@
+import type { Metadata } from "next";
+import Link from "next/link";
+import { SessionProvider } from "next-auth/react";
+import "./globals.css";
+
+export const metadata: Metadata = { title: "NextAuth and Dynamic" };
+
+export default function Layout({ children }: LayoutProps<"/">) {
+  return (
+    <html lang="en">
+      <body>
+        <nav>
+          <Link href="/">Home</Link>
+          <Link href="/client-example">In the client</Link>
+          <Link href="/middleware-example">Protected</Link>
+        </nav>
+        <main>
+          <SessionProvider>{children}</SessionProvider>
+        </main>
+      </body>
+    </html>
+  );
+}

@@ -1,0 +1,23 @@
+"use client";
+
+import { useDynamicContext } from "@dynamic-labs/sdk-react-core";
+import { useRouter } from "next/navigation";
+import { useEffect } from "react";
+import { DynamicProvider } from "../provider";
+
+export default function SignOutOfDynamic() {
+  return (
+    <DynamicProvider>
+      <SignOut />
+    </DynamicProvider>
+  );
+}
+
+function SignOut() {
+  const { sdkHasLoaded, handleLogOut } = useDynamicContext();
+  const router = useRouter();
+  useEffect(() => {
+    if (sdkHasLoaded) handleLogOut().finally(() => router.replace("/"));
+  }, [sdkHasLoaded, handleLogOut, router]);
+  return <p>Signing out …</p>;
+}
