@@ -17,7 +17,7 @@ def to_client(request: AuthorizationRequest, issuer: str, answer: Mapping[str, s
     """The answer, in the mode that was asked for, always with state and iss (RFC 9207)."""
     parameters = {**answer, **({} if request.state is None else {"state": request.state}), "iss": issuer}
     if request.response_mode == "form_post":
-        return PostForm(request.redirect_uri, parameters)
+        return PostForm(request.redirect_uri, request.client, parameters)
     return Redirect(with_query(request.redirect_uri, parameters))
 
 

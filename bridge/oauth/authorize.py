@@ -43,6 +43,11 @@ class _Case:
     def is_silent(self) -> bool:
         return "none" in self.request.prompt
 
+    def as_somebody_else(self) -> "_Case":
+        """The same request, begun again by a user who is signed in with another account."""
+        request = replace(self.request, prompt=self.request.prompt - {"none"} | {"select_account"})
+        return replace(self, request=request, progress=Progress())
+
 
 class Authorization:
     """Answers GET and POST /authorize."""
@@ -68,6 +73,8 @@ class Authorization:
         progress = Progress() if stored is None else stored.progress(http.browser, http.now)
         try:
             case = _Case(http, self._read(parameters, bare, http.now), query, progress)
+            if stored is not None and form.get("switch") is not None:
+                case = case.as_somebody_else()
             return self._site.database.decide(lambda tx: self._decide(tx, case, form.get("proof")))
         except Refused as why:
             return self._refused(bare, why)

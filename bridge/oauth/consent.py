@@ -45,7 +45,8 @@ class Consent:
                 self._site.database.decide(lambda tx: _remember(tx, asked, http.now, allowed=allowed))
                 return back
             fields = {"request": stored.request_id, "seal": seal_of(str(http.browser), *asked.purpose())}
-            return Outcome(ShowConsent(asked.request, asked.user, fields))
+            switch = self._site.authorize_url(stored.client_id, stored.request_id, switch="account")
+            return Outcome(ShowConsent(asked.request, asked.user, fields, switch))
         except NotServed as why:
             return Outcome(ShowError(why))
 

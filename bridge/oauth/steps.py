@@ -20,6 +20,7 @@ class PostForm:
     """A page whose form is posted to a registered redirect_uri (OAuth 2.0 Form Post Response Mode)."""
 
     url: str
+    client: Client
     fields: Mapping[str, str] = field(repr=False)
 
 
@@ -46,6 +47,7 @@ class ShowConsent:
     request: AuthorizationRequest
     user: User
     fields: Mapping[str, str] = field(repr=False)
+    switch: str  # where the user signs in with another account
 
 
 @dataclass(frozen=True, slots=True)

@@ -118,8 +118,8 @@ def _response(step: Step, issuer: str, reasons_url: str) -> Response:
     match step:
         case Redirect(url):
             return Response(status=303, headers={"Location": url, **_SECRETIVE})
-        case PostForm(url, fields):
-            return render.form_post(render.FormPost(url, fields))
+        case PostForm(url, client, fields):
+            return render.form_post(render.FormPost(url, fields, _known_as(client)[0]))
         case ShowConsent():
             return _consent(step, issuer)
         case ShowLogout(client, user, fields):
@@ -144,6 +144,7 @@ def _consent(step: ShowConsent, issuer: str) -> Response:
         action=f"{issuer}/consent",
         fields=step.fields,
         redirect_uri=step.request.redirect_uri,
+        switch_url=step.switch,
     )
     return render.consent(page)
 
@@ -180,8 +181,9 @@ def _error(step: ShowError, reasons_url: str) -> Response:
 
 def _shown_user(user: User) -> str:
     """How people know their account: by their e-mail address, name or wallet."""
-    for claim in ("email", "name", "wallet_address"):
+    for claim in ("email", "name"):
         value = user.claims.get(claim)
         if isinstance(value, str) and value:
             return value
-    return user.sub
+    wallet = str(user.claims.get("wallet_address") or user.sub)
+    return wallet if len(wallet) <= 20 else f"{wallet[:6]}…{wallet[-4:]}"
