@@ -233,12 +233,12 @@ def test_odd_bodies_are_refused(site: Bridge, path: str, body: str) -> None:
 
 
 @pytest.mark.parametrize("mode", ["query", "form_post"])
-@pytest.mark.parametrize("port", ["99999", "١", "", "-1", "080", "65536", "1e3"])
+@pytest.mark.parametrize("port", ["99999", "\u0661", "", "-1", "080", "65536", "1e3"])
 def test_odd_ports_of_loopback_addresses_never_break_anything(bridge: Bridge, port: str, mode: str) -> None:
     bridge.add_client(**NATIVE)
     answer = Browser(bridge).authorize(redirect_uri=f"http://127.0.0.1:{port}/cb", response_mode=mode, prompt="none")
     assert answer.status_code in (200, 303, 400)
-    if port not in ("080",):
+    if port != "080":
         assert answer.status_code == 400
 
 
