@@ -12,7 +12,10 @@ export default function Layout({ children }: LayoutProps<"/">) {
         <nav>
           <Link href="/">Home</Link>
           <Link href="/client-example">In the client</Link>
-          <Link href="/middleware-example">Protected</Link>
+          {/* Fetched ahead, it would become the page that NextAuth goes back to after the sign-in. */}
+          <Link href="/middleware-example" prefetch={false}>
+            Protected
+          </Link>
         </nav>
         <main>
           <SessionProvider>{children}</SessionProvider>
