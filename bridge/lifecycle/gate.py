@@ -1,5 +1,7 @@
 """May these act, and may this be issued? Asked by every grant and by every use of a token (threats A21)."""
 
+from collections.abc import Mapping
+
 from bridge.errors import Refused
 from bridge.model import Client, Environment, User
 from bridge.reasons import Reason
@@ -22,3 +24,11 @@ def may_issue(client: Client, user: User | None, environment: Environment | None
     may_act(client, user, environment)
     if grant_type not in client.grants:
         raise Refused(Reason.GRANT_NOT_ALLOWED)
+
+
+def environment_of(user: User, environments: Mapping[str, Environment]) -> Environment:
+    """The environment that a remembered user belongs to. Raises Refused if it is no longer configured."""
+    environment = environments.get(user.environment_id)
+    if environment is None:
+        raise Refused(Reason.ENVIRONMENT_NOT_ALLOWED, "no longer configured")
+    return environment

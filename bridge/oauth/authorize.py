@@ -11,16 +11,15 @@ from urllib.parse import urlencode
 
 from bridge.errors import NotServed, Refused
 from bridge.history import AuditEntry, Event
-from bridge.lifecycle.gate import may_issue
+from bridge.lifecycle.gate import environment_of, may_issue
 from bridge.lifecycle.signin import SessionPolicy, open_or_renew, serves
-from bridge.model import AUTHORIZATION_CODE, AuthorizationRequest, Client, Environment, Grant, Session, User
-from bridge.oauth.authorization_request import bare_request, find_client, find_redirect_uri, read_request
+from bridge.model import AUTHORIZATION_CODE, AuthorizationRequest, Client, Grant, Session, User
+from bridge.oauth.authorization_request import bare_request, find_client, find_redirect_uri
 from bridge.oauth.hints import hinted_sub
 from bridge.oauth.request import BrowserRequest, Form, parse_parameters, read_form
 from bridge.oauth.rules import OFFLINE_ACCESS
 from bridge.oauth.site import Site
 from bridge.oauth.steps import Outcome, Redirect, ShowError, error_to_client, to_client
-from bridge.reasons import Reason
 from bridge.signin_reasons import SignInReason
 from bridge.store import Tx, audit, codes, consents, grants, requests, sessions
 from bridge.store.grants import Ground
@@ -102,9 +101,7 @@ class Authorization:
         return Outcome(Redirect(self._site.authorize_url(client.client_id, request_id)))
 
     def _read(self, parameters: Form, client: Client, redirect_uri: str, now: int) -> AuthorizationRequest:
-        request = read_request(
-            parameters, client, redirect_uri, issuer=self._site.issuer, selection=self._site.selection
-        )
+        request = self._site.read(parameters, client, redirect_uri)
         hint = parameters.get("id_token_hint")
         return request if hint is None else replace(request, wanted_sub=hinted_sub(self._site, client, hint, now))
 
@@ -159,11 +156,8 @@ class Authorization:
         return case.held
 
     def _check_may_issue(self, client: Client, user: User) -> None:
-        environment: Environment | None = self._site.environments.get(user.environment_id)
         try:
-            if environment is None:
-                raise Refused(Reason.ENVIRONMENT_NOT_ALLOWED, "no longer configured")
-            may_issue(client, user, environment, AUTHORIZATION_CODE)
+            may_issue(client, user, environment_of(user, self._site.environments), AUTHORIZATION_CODE)
         except Refused as why:
             raise Refused(SignInReason.ACCESS_DENIED, why.reason.code) from why
 

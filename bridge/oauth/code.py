@@ -4,12 +4,12 @@ import hashlib
 import hmac
 import re
 from base64 import urlsafe_b64encode
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from bridge.errors import Refused
 from bridge.history import Cause, acting
 from bridge.lifecycle.closing import close_grant
-from bridge.lifecycle.gate import may_issue
+from bridge.lifecycle.gate import environment_of, may_issue
 from bridge.lifecycle.refresh import first_token
 from bridge.model import AUTHORIZATION_CODE, REFRESH_TOKEN, Grant
 from bridge.oauth.redemption import Decision, Redemption
@@ -78,23 +78,12 @@ class CodeRedemption(Redemption[_Proof]):
         close_grant(tx, presented.grant, Cause.CODE_REUSED, actor=acting(self.caller), now=self.now)
 
     def _grant(self, presented: PresentedCode) -> Grant:
-        kept, user = presented.grant, presented.user
-        environment = self.server.environments.get(user.environment_id)
-        if environment is None:
-            raise Refused(Reason.ENVIRONMENT_NOT_ALLOWED, "no longer configured")
-        may_issue(self.caller, user, environment, self.GRANT_TYPE)
-        return Grant(
-            client=self.caller,
-            user=user,
-            scope=kept.scope,
-            audience=kept.audience,
-            sid=kept.sid,
-            auth_time=kept.auth_time,
-            amr=kept.amr,
+        user = presented.user
+        may_issue(self.caller, user, environment_of(user, self.server.environments), self.GRANT_TYPE)
+        return replace(
+            presented.grant.given_to(self.caller, user),
             nonce=presented.nonce,
             acr=presented.acr,
-            horizon=kept.expires_at,
-            grant_id=kept.grant_id,
             id_token_claims=presented.id_token_claims,
         )
 

@@ -5,7 +5,6 @@ from dataclasses import dataclass, replace
 from bridge.errors import NotServed, Refused
 from bridge.history import AuditEntry, Event
 from bridge.model import AuthorizationRequest, Session, User
-from bridge.oauth.authorization_request import find_client, find_redirect_uri, read_request
 from bridge.oauth.request import BrowserRequest, Form, parse_parameters, read_form
 from bridge.oauth.site import Site, fits, seal_of
 from bridge.oauth.steps import Outcome, Redirect, ShowConsent, ShowError
@@ -55,11 +54,7 @@ class Consent:
             raise Refused(SignInReason.SIGN_IN_EXPIRED)
         if held is None or not stored.goes_on(http.browser, http.now):
             return None
-        parameters = parse_parameters(stored.query)
-        client = find_client(parameters, self._site.clients, http.now)
-        uri = find_redirect_uri(parameters, client)
-        request = read_request(parameters, client, uri, issuer=self._site.issuer, selection=self._site.selection)
-        return _Asked(stored, request, *held)
+        return _Asked(stored, self._site.request_of(stored, http.now), *held)
 
     def _way_back(self, form: Form) -> str:
         with self._site.database.reading() as tx:

@@ -13,8 +13,7 @@ from bridge.lifecycle.refresh import horizon
 from bridge.lifecycle.signin import is_fresh, origin_of
 from bridge.model import AUTHORIZATION_CODE, AuthorizationRequest, Client
 from bridge.oauth.assertions import Accepted, Assertions
-from bridge.oauth.authorization_request import find_client, find_redirect_uri, read_request
-from bridge.oauth.request import BrowserRequest, Form, parse_parameters, read_form
+from bridge.oauth.request import BrowserRequest, Form, read_form
 from bridge.oauth.site import Site
 from bridge.oauth.steps import Outcome, Redirect, ShowError, Step
 from bridge.signin_reasons import SignInReason
@@ -74,16 +73,10 @@ class SignInCompletion:
             with self._site.database.writing() as tx:
                 requests.deny(tx, stored.request_id, now)
             return on
-        request = self._request(stored, now)
+        request = self._site.request_of(stored, now)
         door = Door(origins=frozenset({origin_of(posted.page)}), max_age=self._longest)
         accepted = self._assertions.accept(form.require("token"), client, door, request.scope, now)
         return self._site.database.decide(lambda tx: self._kept(tx, posted, request, accepted, now))
-
-    def _request(self, stored: StoredRequest, now: int) -> AuthorizationRequest:
-        parameters = parse_parameters(stored.query)
-        client = find_client(parameters, self._site.clients, now)
-        redirect_uri = find_redirect_uri(parameters, client)
-        return read_request(parameters, client, redirect_uri, issuer=self._site.issuer, selection=self._site.selection)
 
     def _kept(self, tx: Tx, posted: _Posted, request: AuthorizationRequest, accepted: Accepted, now: int) -> Step:
         stored, client, assertion = posted.stored, posted.client, accepted.assertion

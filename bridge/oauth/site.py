@@ -10,7 +10,8 @@ from urllib.parse import urlencode
 from bridge.errors import Refused
 from bridge.lifecycle.signin import origin_of
 from bridge.model import AuthorizationRequest, Client, Environment
-from bridge.oauth.request import Form
+from bridge.oauth.authorization_request import find_client, find_redirect_uri, read_request
+from bridge.oauth.request import Form, parse_parameters
 from bridge.oauth.steps import with_query
 from bridge.signin_reasons import SignInReason
 from bridge.store import Database, requests
@@ -81,6 +82,16 @@ class Site:
         if stored is None or stored.client_id != client.client_id:
             raise Refused(SignInReason.SIGN_IN_EXPIRED)
         return stored
+
+    def read(self, parameters: Form, client: Client, redirect_uri: str) -> AuthorizationRequest:
+        """The authorization request in some parameters. Raises Refused, to be answered at the redirect_uri."""
+        return read_request(parameters, client, redirect_uri, issuer=self.issuer, selection=self.selection)
+
+    def request_of(self, stored: StoredRequest, now: int) -> AuthorizationRequest:
+        """The authorization request that was stored. Raises Refused if its client may not ask so any more."""
+        parameters = parse_parameters(stored.query)
+        client = find_client(parameters, self.clients, now)
+        return self.read(parameters, client, find_redirect_uri(parameters, client))
 
     def new_browser(self) -> str:
         """A value that names a browser."""

@@ -9,10 +9,20 @@ from conftest import Bridge
 from werkzeug.test import TestResponse
 
 from bridge.emulator import User
+from bridge.model import AUTHORIZATION_CODE, REFRESH_TOKEN
 
 CALLBACK = "https://app.example.com/callback"
 SIGNIN_PAGE = "https://app.example.com/signin"
 SIGNIN_ORIGIN = "https://app.example.com"
+
+WEB: dict[str, Any] = {
+    "grants": (AUTHORIZATION_CODE, REFRESH_TOKEN),
+    "scopes": ("openid", "profile", "email", "wallets", "offline_access"),
+    "redirect_uris": (CALLBACK,),
+    "signin_url": SIGNIN_PAGE,
+    "require_pkce": False,
+}
+"""Settings of a web app with a sign-in page of its own."""
 
 
 class _Form(HTMLParser):
@@ -88,9 +98,22 @@ class Browser:
 
     def sign_in(self, user: User, client_id: str = "app", **asked: Any) -> dict[str, str]:
         """A whole sign-in; the parameters that reach the client."""
-        answer = self.hand_back(self.authorize(client_id, **asked), self.bridge.assertion(user))
+        answer = self.authorize(client_id, **asked)
+        if not answer.headers["Location"].startswith(CALLBACK):
+            answer = self.hand_back(answer, self.bridge.assertion(user))
         assert answer.status_code == 303, answer.text
         return parameters(answer.headers["Location"])
+
+    def redeem(self, code: str, client_id: str = "app", **more: Any) -> TestResponse:
+        """What the client does with its code, at the token endpoint."""
+        form = {"grant_type": AUTHORIZATION_CODE, "code": code, "redirect_uri": CALLBACK, **more}
+        return self.bridge.token({name: value for name, value in form.items() if value is not None}, client_id)
+
+    def tokens(self, user: User, client_id: str = "app", **asked: Any) -> dict[str, Any]:
+        """A whole sign-in, up to the token answer."""
+        answer = self.redeem(self.sign_in(user, client_id, **asked)["code"], client_id)
+        assert answer.status_code == 200, answer.json
+        return dict(answer.json)
 
     def _send(
         self, method: str, url: str, form: dict[str, Any] | None, headers: dict[str, str], *, with_cookies: bool

@@ -3,18 +3,8 @@
 from typing import Any
 
 import pytest
-from browsing import CALLBACK, SIGNIN_ORIGIN, SIGNIN_PAGE, Browser, ids_of, parameters
+from browsing import CALLBACK, SIGNIN_ORIGIN, SIGNIN_PAGE, WEB, Browser, ids_of, parameters
 from conftest import Bridge
-
-from bridge.model import AUTHORIZATION_CODE, REFRESH_TOKEN
-
-WEB: dict[str, Any] = {
-    "grants": (AUTHORIZATION_CODE, REFRESH_TOKEN),
-    "scopes": ("openid", "profile", "email", "wallets", "offline_access"),
-    "redirect_uris": (CALLBACK,),
-    "signin_url": SIGNIN_PAGE,
-    "require_pkce": False,
-}
 
 
 @pytest.fixture
@@ -26,10 +16,6 @@ def site(bridge: Bridge) -> Bridge:
 @pytest.fixture
 def browser(site: Bridge) -> Browser:
     return Browser(site)
-
-
-def redeem(bridge: Bridge, code: str, client_id: str = "app", **more: Any) -> Any:
-    return bridge.token({"grant_type": AUTHORIZATION_CODE, "code": code, "redirect_uri": CALLBACK, **more}, client_id)
 
 
 def test_a_sign_in_on_the_apps_own_page_ends_with_tokens(site: Bridge, browser: Browser) -> None:
@@ -47,7 +33,7 @@ def test_a_sign_in_on_the_apps_own_page_ends_with_tokens(site: Bridge, browser: 
     told = parameters(answer.headers["Location"])
     assert told.keys() == {"code", "state", "iss"}
     assert (told["state"], told["iss"]) == ("s" * 32, site.config.issuer)
-    tokens = redeem(site, told["code"])
+    tokens = browser.redeem(told["code"])
     assert tokens.status_code == 200, tokens.json
     assert tokens.json.keys() == {"access_token", "token_type", "expires_in", "scope", "id_token", "refresh_token"}
     assert site.userinfo(tokens.json["access_token"]).json["sub"] == user.id

@@ -196,6 +196,26 @@ def test_a_token_that_is_not_used_for_its_idle_time_expires(bridge: Bridge) -> N
     assert refusal(bridge.refresh(token)) == (400, "invalid_grant", "refresh_token_expired")
 
 
+def test_two_grants_of_one_user_do_not_meet(offline: Bridge) -> None:
+    user = offline.user()
+    firsts = [offline.keep(user) for _ in range(2)]
+    seconds = [offline.refresh(token).json["refresh_token"] for token in firsts]
+    thirds = [offline.refresh(token).json["refresh_token"] for token in seconds]
+    assert len({*firsts, *seconds, *thirds}) == 6
+    for token, newest in zip(firsts, thirds, strict=True):
+        assert offline.refresh(token).json["refresh_token"] == newest
+
+
+def test_a_retry_does_not_revive_a_successor_that_was_idle_for_too_long(bridge: Bridge) -> None:
+    bridge.add_client(**OFFLINE, refresh_idle_ttl=3600)
+    first = bridge.keep(lifetime=2 * DAY)
+    bridge.refresh(first)
+    bridge.clock.forward(3599)
+    assert bridge.refresh(first).status_code == 200
+    bridge.clock.forward(1)
+    assert refusal(bridge.refresh(first)) == (400, "invalid_grant", "refresh_token_expired")
+
+
 def test_a_grant_ends_with_its_absolute_time_however_often_it_is_refreshed(bridge: Bridge) -> None:
     bridge.add_client(**OFFLINE, refresh_absolute_ttl=3600, access_token_ttl=900)
     token = bridge.keep(lifetime=2 * DAY)

@@ -6,7 +6,7 @@ from werkzeug.test import TestResponse
 
 from bridge.history import OPERATOR
 from bridge.lifecycle.closing import enable_user, revoke_user
-from bridge.model import CLIENT_CREDENTIALS, JWT_BEARER, TOKEN_EXCHANGE
+from bridge.model import AUTHORIZATION_CODE, CLIENT_CREDENTIALS, JWT_BEARER, TOKEN_EXCHANGE
 
 pytestmark = pytest.mark.both_databases
 
@@ -194,7 +194,8 @@ def test_a_second_sign_out_by_a_clock_that_is_behind_gives_nothing_back(bridge: 
 
 def test_the_grant_types_are_discovered(bridge: Bridge) -> None:
     document = bridge.http.get("/.well-known/openid-configuration").json
-    assert {TOKEN_EXCHANGE, JWT_BEARER, "refresh_token", CLIENT_CREDENTIALS} == set(document["grant_types_supported"])
+    expected = {AUTHORIZATION_CODE, TOKEN_EXCHANGE, JWT_BEARER, "refresh_token", CLIENT_CREDENTIALS}
+    assert expected == set(document["grant_types_supported"])
     assert document["revocation_endpoint"] == f"{bridge.config.issuer}/revoke"
     assert "offline_access" in document["scopes_supported"]
     assert "none" in document["revocation_endpoint_auth_methods_supported"]
