@@ -1,6 +1,5 @@
 import type { Metadata } from "next";
 import Link from "next/link";
-import { SessionProvider } from "next-auth/react";
 import "./globals.css";
 
 export const metadata: Metadata = { title: "NextAuth and Dynamic" };
@@ -17,9 +16,7 @@ export default function Layout({ children }: LayoutProps<"/">) {
             Protected
           </Link>
         </nav>
-        <main>
-          <SessionProvider>{children}</SessionProvider>
-        </main>
+        <main>{children}</main>
       </body>
     </html>
   );
