@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from bridge.errors import Refused
 from bridge.model import Client, Environment, User
 from bridge.reasons import Reason
+from bridge.store.grants import KeptGrant
 
 
 def may_act(client: Client, user: User | None, environment: Environment | None) -> None:
@@ -32,3 +33,9 @@ def environment_of(user: User, environments: Mapping[str, Environment]) -> Envir
     if environment is None:
         raise Refused(Reason.ENVIRONMENT_NOT_ALLOWED, "no longer configured")
     return environment
+
+
+def must_be_open(grant: KeptGrant, user: User, now: int) -> None:
+    """Raises Refused(GRANT_ENDED), with the cause for the log, unless a kept grant of the user still lives."""
+    if not grant.is_open(now) or user.was_revoked_since(grant.opened_at):
+        raise Refused(Reason.GRANT_ENDED, grant.closed_cause or "expired or signed out")

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from bridge.errors import Refused
-from bridge.lifecycle.gate import environment_of, may_act
+from bridge.lifecycle.gate import environment_of, may_act, must_be_open
 from bridge.model import Client, Environment, User
 from bridge.reasons import Reason
 from bridge.store import Database, refresh_tokens, revoked
@@ -68,8 +68,7 @@ class Holders:
             raise Refused(Reason.REFRESH_TOKEN_INVALID)
         if presented.spent_at is not None or presented.expires_at <= now:
             raise Refused(Reason.REFRESH_TOKEN_EXPIRED)
-        if not presented.grant.is_open(now) or presented.user.was_revoked_since(presented.grant.opened_at):
-            raise Refused(Reason.GRANT_ENDED)
+        must_be_open(presented.grant, presented.user, now)
         self._check_may_act(client, presented.user)
         return presented
 

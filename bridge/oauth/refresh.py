@@ -8,7 +8,7 @@ from bridge.lifecycle.gate import environment_of, may_issue
 from bridge.lifecycle.refresh import presented_by, renew
 from bridge.model import REFRESH_TOKEN, Grant
 from bridge.oauth.redemption import Decision, Redemption
-from bridge.oauth.refusals import GrantRefused
+from bridge.oauth.refusals import as_grant
 from bridge.oauth.rules import OFFLINE_ACCESS, narrowed_audience, narrowed_scope
 from bridge.reasons import Reason
 from bridge.store import Tx
@@ -30,12 +30,10 @@ class Refresh(Redemption[str]):
 
     def decide(self, tx: Tx) -> Decision:
         """The kept grant, as narrow as was asked for, and the refresh token that continues its family."""
-        try:
+        with as_grant():
             presented = presented_by(tx, self.caller, self.proof, self.now)
             grant = self._grant(presented)
             token, state = renew(tx, presented, self.caller, self.now)
-        except Refused as refused:
-            raise GrantRefused(refused.reason, refused.detail) from refused
         detail = {"state": state.value, "sequence": presented.sequence}
         return Decision(grant, token, Event.REFRESHED, detail)
 

@@ -97,6 +97,9 @@ def _prepare_sqlite(connection: Any, _: object) -> None:
 
 def _begin_sqlite(tx: Connection) -> None:
     access = tx.get_execution_options()["access"]
-    if access is Access.MIGRATE:
-        tx.exec_driver_sql(f"PRAGMA busy_timeout = {MIGRATION_TIMEOUT}")
-    tx.exec_driver_sql("BEGIN" if access is Access.READ else "BEGIN IMMEDIATE")
+    if access is not Access.MIGRATE:
+        tx.exec_driver_sql("BEGIN" if access is Access.READ else "BEGIN IMMEDIATE")
+        return
+    tx.exec_driver_sql(f"PRAGMA busy_timeout = {MIGRATION_TIMEOUT}")
+    tx.exec_driver_sql("BEGIN IMMEDIATE")
+    tx.exec_driver_sql(f"PRAGMA busy_timeout = {BUSY_TIMEOUT}")

@@ -1,4 +1,4 @@
-"""Grants that are kept: those that a refresh token stands for. Opened once, closed once, for a cause."""
+"""Grants that are kept: those that a code or a refresh token stands for. Opened once, closed once, for a cause."""
 
 import json
 import secrets
