@@ -1,6 +1,5 @@
 import type { Metadata } from "next";
 import Link from "next/link";
-import { SessionProvider } from "next-auth/react";
 import "./globals.css";
 
 export const metadata: Metadata = { title: "NextAuth and Dynamic" };
@@ -12,11 +11,12 @@ export default function Layout({ children }: LayoutProps<"/">) {
         <nav>
           <Link href="/">Home</Link>
           <Link href="/client-example">In the client</Link>
-          <Link href="/middleware-example">Protected</Link>
+          {/* Fetched ahead, it would become the page that NextAuth goes back to after the sign-in. */}
+          <Link href="/middleware-example" prefetch={false}>
+            Protected
+          </Link>
         </nav>
-        <main>
-          <SessionProvider>{children}</SessionProvider>
-        </main>
+        <main>{children}</main>
       </body>
     </html>
   );

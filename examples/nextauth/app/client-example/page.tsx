@@ -1,12 +1,20 @@
 "use client";
 
-import { useSession } from "next-auth/react";
+import { SessionProvider, useSession } from "next-auth/react";
 
 export default function ClientExample() {
+  return (
+    <SessionProvider>
+      <h1>The session, as the client sees it</h1>
+      <Session />
+    </SessionProvider>
+  );
+}
+
+function Session() {
   const { data: session, status } = useSession();
   return (
     <>
-      <h1>The session, as the client sees it</h1>
       <p id="status">{status}</p>
       {session && <pre id="session">{JSON.stringify(session, null, 2)}</pre>}
     </>

@@ -1,6 +1,6 @@
 "use client";
 
-import { DynamicWidget, getAuthToken, useDynamicContext } from "@dynamic-labs/sdk-react-core";
+import { DynamicEmbeddedWidget, getAuthToken, useDynamicContext } from "@dynamic-labs/sdk-react-core";
 import { useEffect, useRef, useState } from "react";
 import { DynamicProvider } from "./provider";
 
@@ -15,7 +15,7 @@ interface Props {
 export default function SignInWithDynamic(props: Props) {
   return (
     <DynamicProvider>
-      <DynamicWidget />
+      <DynamicEmbeddedWidget />
       <HandBack {...props} />
     </DynamicProvider>
   );
@@ -42,7 +42,7 @@ function HandBack({ complete, request, anew }: Props) {
       </form>
       <form method="post" action={complete}>
         <input type="hidden" name="request" value={request} />
-        <button name="error" value="access_denied">
+        <button className="quiet" name="error" value="access_denied">
           Cancel
         </button>
       </form>
