@@ -17,6 +17,8 @@ def test_the_demo_runs_through_and_leaves_nothing_behind(tmp_path: Path) -> None
     told = Command(tmp_path, {})("demo", "--once")
     assert told.returncode == 0, told.stderr
     for step in (
+        *("and on to the page", "a code goes back", "The app redeemed", "tokens renewed: 1", "nobody is asked"),
+        *("the app's session and the bridge's", "login_required"),
         *("discovery document", "exchanged at /token", "verified by joserfc", "userinfo", "signature_invalid"),
         *("offline_access", "its successor, again", "Revoked", "refresh_token_reused", "audit why"),
     ):
