@@ -9,6 +9,7 @@ processes of their own, the requests go over HTTP, and the tokens are verified b
 have no part in making them. Only Dynamic is the emulator.
 """
 
+import signal
 import threading
 
 import click
@@ -25,6 +26,7 @@ from bridge.model import TOKEN_EXCHANGE
 @click.option("--port", default=8080, show_default=True, type=click.IntRange(1, 65535), help="Another if it is taken.")
 def demo(once: bool, port: int) -> None:
     """See people sign in with Dynamic at a standard OpenID Provider, here and now. Nothing has to be configured."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # whoever ends it, nothing is left behind
     click.secho("Dynamic → OIDC, on this machine\n", bold=True)
     try:
         with staged("demo-app", "--redirect-uri", "{app}/callback", port=port) as stage, app_running(stage):
