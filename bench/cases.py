@@ -14,7 +14,7 @@ from bench.limit import BareCryptography
 from bench.load import Connection, Request, get, post
 from bench.stage import APP_ORIGIN, SCOPES, BenchClient, Stage
 from bridge.emulator import NewOAuth, NewWallet, User
-from bridge.model import TOKEN_EXCHANGE
+from bridge.model import REFRESH_TOKEN, TOKEN_EXCHANGE
 
 USERS = 50
 _JWT = "urn:ietf:params:oauth:token-type:jwt"
@@ -63,6 +63,13 @@ def scenario(stage: Stage, connection: Connection) -> Scenario:
             made += [world.mint(user, origin=APP_ORIGIN, issued_at=issued_at) for user in newly_seen]
         return [_exchange(stage.rs256, assertion) for assertion in made]
 
+    kept = [_exchange(stage.rs256, assertion, (*SCOPES, "offline_access")) for assertion in large]
+
+    def refreshes(count: int) -> list[Request]:
+        # Each token is presented once; the exchange that brings it is not measured.
+        tokens = (_refresh_token(connection, request) for request in itertools.islice(itertools.cycle(kept), count))
+        return [_refresh(stage.rs256, token) for token in tokens]
+
     def access_tokens() -> list[str]:
         return [_tokens(connection, request)[0] for request in rs256[:10]]
 
@@ -77,6 +84,8 @@ def scenario(stage: Stage, connection: Connection) -> Scenario:
         Case("exchange ES256", lambda _: es256, 600, "ES256"),
         Case("exchange RS256, small token", lambda _: small_rs256, 400, "RS256"),
         Case("exchange RS256, new sign-in", new_sign_ins, 400, "RS256"),
+        Case("exchange RS256, refresh token", lambda _: kept, 400, "RS256"),
+        Case("refresh RS256", refreshes, 300),
         Case("userinfo", userinfo, 1500),
         Case("introspection", introspection, 1500),
         Case("discovery", lambda _: [get("/.well-known/openid-configuration", expects=b'"issuer"')], 4000),
@@ -104,16 +113,27 @@ def _user(stage: Stage, number: int) -> User:
     )
 
 
-def _exchange(client: BenchClient, assertion: str) -> Request:
+def _exchange(client: BenchClient, assertion: str, scopes: Sequence[str] = SCOPES) -> Request:
     form = {
         "grant_type": TOKEN_EXCHANGE,
         "subject_token": assertion,
         "subject_token_type": _JWT,
-        "scope": " ".join(SCOPES),
+        "scope": " ".join(scopes),
         "client_id": client.client_id,
         "client_secret": client.secret,
     }
     return post("/token", form, expects=b'"id_token":')
+
+
+def _refresh(client: BenchClient, token: str) -> Request:
+    form = {"grant_type": REFRESH_TOKEN, "refresh_token": token}
+    return post(
+        "/token", {**form, "client_id": client.client_id, "client_secret": client.secret}, expects=b'"id_token":'
+    )
+
+
+def _refresh_token(connection: Connection, exchange: Request) -> str:
+    return str(json.loads(connection.send(exchange))["refresh_token"])
 
 
 def _introspection(client: BenchClient, token: str) -> Request:

@@ -42,7 +42,7 @@ from bridge.tokens.claims import ClaimSelection
 from bridge.tokens.keyring import Keyring
 from bridge.tokens.mint import Mint
 from bridge.tokens.pairwise import PairwiseSubjects, new_pairwise_key
-from bridge.web.browser import Door, browser_blueprint
+from bridge.web.browser import BrowserEndpoint, browser_blueprint
 from bridge.web.documents import Document, document_blueprint
 from bridge.web.edge import guard_edge
 from bridge.web.endpoints import Endpoint, endpoint_blueprint
@@ -186,7 +186,7 @@ def create_app(config: Config, clock: Clock = system_clock) -> Flask:
         url_prefix=prefix,
     )
     app.register_blueprint(
-        browser_blueprint(_doors(site, parts, config), issuer=issuer, reasons_url=reasons_url, clock=clock),
+        browser_blueprint(_browser_endpoints(site, parts, config), issuer=issuer, reasons_url=reasons_url, clock=clock),
         url_prefix=prefix,
     )
     app.register_blueprint(document_blueprint(_documents(discovery, parts.keyring, prefix or ""), clock))
@@ -196,15 +196,15 @@ def create_app(config: Config, clock: Clock = system_clock) -> Flask:
     return app
 
 
-def _doors(site: Site, parts: Parts, config: Config) -> tuple[Door, ...]:
+def _browser_endpoints(site: Site, parts: Parts, config: Config) -> tuple[BrowserEndpoint, ...]:
     """The endpoints for people."""
     policy = SessionPolicy(config.session_idle_ttl, config.session_absolute_ttl)
     completion = SignInCompletion(site, parts.assertions, longest=config.assertion_max_lifetime)
     return (
-        Door("/authorize", ("GET", "POST"), Authorization(site, policy=policy).respond),
-        Door("/signin/complete", ("POST",), completion.respond),
-        Door("/consent", ("GET", "POST"), Consent(site).respond),
-        Door("/logout", ("GET", "POST"), Logout(site).respond),
+        BrowserEndpoint("/authorize", ("GET", "POST"), Authorization(site, policy=policy).respond),
+        BrowserEndpoint("/signin/complete", ("POST",), completion.respond),
+        BrowserEndpoint("/consent", ("GET", "POST"), Consent(site).respond),
+        BrowserEndpoint("/logout", ("GET", "POST"), Logout(site).respond),
     )
 
 

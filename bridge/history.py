@@ -7,7 +7,7 @@ from bridge.model import Client, Json
 
 
 class Cause(Enum):
-    """Why a grant was closed: a stable word, and what it says to a person."""
+    """Why a grant or a session was closed: a stable word, and what it says to a person."""
 
     CLIENT_REVOKED = ("client_revoked", "the client revoked it (RFC 7009)")
     REUSE_DETECTED = (
@@ -26,27 +26,31 @@ class Cause(Enum):
 
 
 class Event(Enum):
-    """What an audit entry tells of."""
+    """What an audit entry tells of: a stable word, and the sentence that says it; {actor} is who did it."""
 
-    SIGNED_IN = "signed_in"
-    CODE_ISSUED = "code_issued"
-    CONSENT_GIVEN = "consent_given"
-    CONSENT_DENIED = "consent_denied"
-    SESSION_CLOSED = "session_closed"
-    ISSUED = "issued"
-    REFRESHED = "refreshed"
-    GRANT_CLOSED = "grant_closed"
-    TOKEN_REVOKED = "token_revoked"
-    USER_DISABLED = "user_disabled"
-    USER_ENABLED = "user_enabled"
-    USER_REVOKED = "user_revoked"
-    CLIENT_ADDED = "client_added"
-    CLIENT_CHANGED = "client_changed"
-    CLIENT_SECRET_ADDED = "client_secret_added"
-    KEY_ADDED = "key_added"
-    KEY_ACTIVATED = "key_activated"
-    KEY_WITHDRAWN = "key_withdrawn"
-    SECRETS_REWRAPPED = "secrets_rewrapped"
+    SIGNED_IN = ("signed_in", "{actor} signed in with a browser")
+    CODE_ISSUED = ("code_issued", "{actor} was sent back to the client with a code")
+    CONSENT_GIVEN = ("consent_given", "{actor} consented")
+    CONSENT_DENIED = ("consent_denied", "{actor} did not consent")
+    SESSION_CLOSED = ("session_closed", "the browser's session ended")
+    ISSUED = ("issued", "{actor} got tokens")
+    REFRESHED = ("refreshed", "{actor} refreshed")
+    GRANT_CLOSED = ("grant_closed", "the grant ended")
+    TOKEN_REVOKED = ("token_revoked", "{actor} revoked one access token")
+    USER_DISABLED = ("user_disabled", "the user was disabled")
+    USER_ENABLED = ("user_enabled", "the user was enabled again")
+    USER_REVOKED = ("user_revoked", "the user was signed out everywhere")
+    CLIENT_ADDED = ("client_added", "the client was registered")
+    CLIENT_CHANGED = ("client_changed", "the client's settings changed")
+    CLIENT_SECRET_ADDED = ("client_secret_added", "the client got a new secret")
+    KEY_ADDED = ("key_added", "a signing key was made")
+    KEY_ACTIVATED = ("key_activated", "a signing key began to sign")
+    KEY_WITHDRAWN = ("key_withdrawn", "a signing key was withdrawn")
+    SECRETS_REWRAPPED = ("secrets_rewrapped", "everything was sealed under the first secret key")
+
+    def __init__(self, word: str, sentence: str) -> None:
+        self.word = word
+        self.sentence = sentence
 
 
 OPERATOR = "operator"
@@ -57,6 +61,11 @@ BRIDGE = "bridge"
 def acting(client: Client) -> str:
     """The actor that a client is."""
     return f"client:{client.client_id}"
+
+
+def acting_user(sub: str) -> str:
+    """The actor that a user is."""
+    return f"user:{sub}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -227,6 +227,10 @@ class AuthorizationRequest:
     id_token_claims: tuple[str, ...] = ()
     userinfo_claims: tuple[str, ...] = ()
 
+    def demands_newer(self, auth_time: int, now: int) -> bool:
+        """Whether a sign-in of that time does not do, but a new one would (OIDC Core section 3.1.2.1)."""
+        return "login" in self.prompt or (self.max_age is not None and now - auth_time > self.max_age)
+
 
 @dataclass(frozen=True, slots=True)
 class Tokens:

@@ -144,7 +144,7 @@ class Reason(Explained):
         "Let the user sign in again. Keep the newest refresh token of the answers, and only one copy of it.",
     )
     GRANT_ENDED = (
-        "The grant behind the refresh token has ended: revoked, signed out, closed or expired.",
+        "The grant behind the code or refresh token has ended: revoked, signed out, closed or expired.",
         "Let the user sign in again. An operator can ask why: oidc-bridge audit why SUB",
     )
     # Policy
@@ -174,8 +174,8 @@ class Reason(Explained):
     )
     # The request
     REQUEST_MALFORMED = (
-        "The request is not a well-formed application/x-www-form-urlencoded POST in UTF-8.",
-        "Send the parameters in the body, form-encoded, with that content type.",
+        "The request's parameters are not well-formed application/x-www-form-urlencoded in UTF-8.",
+        "Form-encode them; by POST they go into the body, with that content type.",
     )
     PARAMETER_REPEATED = (
         "A parameter that may stand once stands more than once.",

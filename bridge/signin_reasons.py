@@ -29,10 +29,6 @@ class SignInReason(Explained):
         "The app asked for a new sign-in, and the one that came was an old one.",
         "The sign-in page has to log out of Dynamic first where prompt=login is set.",
     )
-    SIGN_IN_PAGE_MISSING = (
-        "This server has no page yet on which you could sign in.",
-        "Set BRIDGE_SIGNIN_URL, or the client's signin_url; see docs/own-sign-in-page.md.",
-    )
     FORM_FORGED = (
         "The form did not come from the page that was shown to you, or your cookies are switched off.",
         "Go back to the app and begin again.",

@@ -3,35 +3,18 @@
 import json
 from collections.abc import Sequence
 from dataclasses import asdict
-from datetime import UTC, datetime
 from typing import Any
 
 import click
 
-from bridge.cli.configured import configured, fail
+from bridge.cli.configured import configured, fail, moment, opened
 from bridge.clock import system_clock
 from bridge.config.settings import Config
 from bridge.history import AuditEntry, Cause, Event
-from bridge.store import Database, Tx, grants, users
+from bridge.store import Tx, grants, users
 from bridge.store import audit as entries
 from bridge.store.grants import KeptGrant
 
-_WORDS = {
-    Event.ISSUED: "{actor} got tokens",
-    Event.REFRESHED: "{actor} refreshed",
-    Event.GRANT_CLOSED: "the grant ended",
-    Event.TOKEN_REVOKED: "{actor} revoked one access token",
-    Event.USER_DISABLED: "the user was disabled",
-    Event.USER_ENABLED: "the user was enabled again",
-    Event.USER_REVOKED: "the user was signed out everywhere",
-    Event.KEY_ADDED: "a signing key was made",
-    Event.KEY_ACTIVATED: "a signing key began to sign",
-    Event.KEY_WITHDRAWN: "a signing key was withdrawn",
-    Event.SECRETS_REWRAPPED: "everything was sealed under the first secret key",
-    Event.CLIENT_ADDED: "the client was registered",
-    Event.CLIENT_CHANGED: "the client's settings changed",
-    Event.CLIENT_SECRET_ADDED: "the client got a new secret",
-}
 _STATES = {
     "unspent": "",
     "just_spent": " with a token that had just been spent: the newest of its family was returned",
@@ -52,12 +35,10 @@ def audit() -> None:
 def why(config: Config, wanted: str, limit: int, as_json: bool) -> None:
     """Tell what became of a user (sub), a client's session (sid) or a grant, and what ended it."""
     now = system_clock()
-    with Database(config.database_url) as database:
-        database.check_schema()
-        with database.reading() as tx:
-            found = grants.matching(tx, wanted)
-            history = _history(tx, wanted, found, limit)
-            user = users.by_sub(tx, wanted)
+    with opened(config) as database, database.reading() as tx:
+        found = grants.matching(tx, wanted)
+        history = _history(tx, wanted, found, limit)
+        user = users.by_sub(tx, wanted)
     if not found and not history and user is None:
         fail("Nothing is known by that sub, sid or grant.")
     if as_json:
@@ -69,7 +50,7 @@ def why(config: Config, wanted: str, limit: int, as_json: bool) -> None:
     for grant in found:
         click.echo(_verdict(grant, now))
     for entry in history:
-        click.echo(f"  {_moment(entry.at)}  {_sentence(entry)}")
+        click.echo(f"  {moment(entry.at)}  {_sentence(entry)}")
 
 
 @audit.command("list")
@@ -78,16 +59,14 @@ def why(config: Config, wanted: str, limit: int, as_json: bool) -> None:
 @configured
 def list_(config: Config, limit: int, as_json: bool) -> None:
     """The newest entries, whomever they are about; those of signing keys and settings among them."""
-    with Database(config.database_url) as database:
-        database.check_schema()
-        with database.reading() as tx:
-            history = entries.newest(tx, limit=limit)
+    with opened(config) as database, database.reading() as tx:
+        history = entries.newest(tx, limit=limit)
     if as_json:
         click.echo(json.dumps([_plain(entry) for entry in history], indent=2))
         return
     for entry in history:
         about = entry.sub or entry.client_id or entry.detail.get("kid", "")
-        click.echo(f"{_moment(entry.at)}  {_sentence(entry)}  {about}".rstrip())
+        click.echo(f"{moment(entry.at)}  {_sentence(entry)}  {about}".rstrip())
 
 
 def _history(tx: Tx, wanted: str, found: Sequence[KeptGrant], limit: int) -> list[AuditEntry]:
@@ -101,17 +80,17 @@ def _history(tx: Tx, wanted: str, found: Sequence[KeptGrant], limit: int) -> lis
 
 def _verdict(grant: KeptGrant, now: int) -> str:
     """What state a grant is in, and why."""
-    head = f"Grant {grant.grant_id} of client {grant.client_id} for {grant.sub}, opened {_moment(grant.opened_at)},"
+    head = f"Grant {grant.grant_id} of client {grant.client_id} for {grant.sub}, opened {moment(grant.opened_at)},"
     if grant.closed_at is not None:
         causes = {cause.word: cause.sentence for cause in Cause}
-        return f"{head} ended {_moment(grant.closed_at)}: {causes.get(str(grant.closed_cause), grant.closed_cause)}."
+        return f"{head} ended {moment(grant.closed_at)}: {causes.get(str(grant.closed_cause), grant.closed_cause)}."
     if grant.expires_at <= now:
-        return f"{head} ended {_moment(grant.expires_at)}: its time was over."
-    return f"{head} is open until {_moment(grant.expires_at)}."
+        return f"{head} ended {moment(grant.expires_at)}: its time was over."
+    return f"{head} is open until {moment(grant.expires_at)}."
 
 
 def _sentence(entry: AuditEntry) -> str:
-    told = _WORDS.get(entry.event, entry.event.value.replace("_", " ")).format(actor=entry.actor)
+    told = entry.event.sentence.format(actor=entry.actor)
     if entry.event is Event.REFRESHED:
         told += _STATES.get(str(entry.detail.get("state")), "")
     if entry.event is Event.ISSUED:
@@ -123,8 +102,4 @@ def _sentence(entry: AuditEntry) -> str:
 
 def _plain(entry: AuditEntry) -> dict[str, Any]:
     cause = entry.cause.word if entry.cause is not None else None
-    return {**asdict(entry), "event": entry.event.value, "cause": cause}
-
-
-def _moment(at: int) -> str:
-    return datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%d %H:%M:%SZ")
+    return {**asdict(entry), "event": entry.event.word, "cause": cause}

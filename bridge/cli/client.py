@@ -8,13 +8,13 @@ from typing import Any
 
 import click
 
-from bridge.cli.configured import configured, fail, say_faults
+from bridge.cli.configured import configured, fail, opened, say_faults
 from bridge.clock import system_clock
 from bridge.config.client_checks import client_faults
 from bridge.config.settings import Config
 from bridge.history import OPERATOR, AuditEntry, Event
 from bridge.model import GRANT_TYPES, SIGNING_ALGORITHMS, Client
-from bridge.store import Database, Tx, audit, clients
+from bridge.store import Tx, audit, clients
 
 _ALGORITHMS = click.Choice(SIGNING_ALGORITHMS)
 _OPTIONS: tuple[Callable[..., Any], ...] = (
@@ -187,15 +187,13 @@ def _given(settings: dict[str, Any]) -> dict[str, Any]:
 
 @contextmanager
 def _writing(config: Config) -> Iterator[Tx]:
-    with Database(config.database_url) as database:
-        database.check_schema()
-        with database.writing() as tx:
-            yield tx
+    with opened(config) as database, database.writing() as tx:
+        yield tx
 
 
 def _known(found: Client | None, client_id: str) -> Client:
     if found is None:
-        raise click.ClickException(f"There is no client {client_id!r}.")
+        fail(f"There is no client {client_id!r}.")
     return found
 
 

@@ -4,6 +4,7 @@ import functools
 import os
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -11,6 +12,7 @@ import click
 
 from bridge.config.settings import Config, ConfigFaults, Fault
 from bridge.errors import SchemaNewer, SchemaOld, SealBroken, Unavailable
+from bridge.store import Database
 
 env_file_option = click.option(
     "--env-file",
@@ -45,6 +47,19 @@ def explained() -> Iterator[None]:
         fail("The database was sealed under other BRIDGE_SECRET_KEYS. Set the keys that it was made with.")
     except Unavailable as unavailable:
         fail(f"{unavailable.reason.means} ({unavailable.detail})")
+
+
+@contextmanager
+def opened(config: Config) -> Iterator[Database]:
+    """The configured database, whose schema is the right one."""
+    with Database(config.database_url) as database:
+        database.check_schema()
+        yield database
+
+
+def moment(at: int) -> str:
+    """A time as people read it, UTC."""
+    return datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%d %H:%M:%SZ")
 
 
 def read_config(env_file: Path | None) -> Config:

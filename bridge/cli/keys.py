@@ -1,14 +1,12 @@
 """`oidc-bridge keys`: the keys that sign tokens, and the secret keys that they are sealed under."""
 
 import json
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from datetime import UTC, datetime
+from collections.abc import Sequence
 from typing import Any
 
 import click
 
-from bridge.cli.configured import configured, fail
+from bridge.cli.configured import configured, fail, moment, opened
 from bridge.clock import system_clock
 from bridge.config.settings import Config
 from bridge.history import OPERATOR, AuditEntry, Event
@@ -38,7 +36,7 @@ def keys() -> None:
 @configured
 def list_keys(config: Config, as_json: bool) -> None:
     """Each signing key: where it stands, since when, and what happens next."""
-    with _opened(config) as database, database.reading() as tx:
+    with opened(config) as database, database.reading() as tx:
         found = stored_keys.every(tx)
     sealer = Sealer(config.secret_keys)
     next_steps = {step.key.kid: step for step in steps([life for life, _ in found], config.key_rotation)}
@@ -67,7 +65,7 @@ def list_keys(config: Config, as_json: bool) -> None:
 @configured
 def rotate(config: Config, algs: tuple[SigningAlgorithm, ...]) -> None:
     """Make a new key for each algorithm now. It is published at once, and signs once every client can know it."""
-    with _opened(config) as database:
+    with opened(config) as database:
         rotation, now = _rotation(database, config), system_clock()
         lives = [life for life in rotation.lives() if life.alg in (algs or SIGNING_ALGORITHMS)]
         _refuse_pending(lives)
@@ -75,7 +73,7 @@ def rotate(config: Config, algs: tuple[SigningAlgorithm, ...]) -> None:
             rotation.prepare(active, now, actor=OPERATOR)
         made = [life for life in rotation.lives() if life.state == "pending" and life.alg in {a.alg for a in lives}]
     for life in made:
-        click.echo(f"{life.kid}  {life.alg}  signs from {_time(life.signs_at)}")
+        click.echo(f"{life.kid}  {life.alg}  signs from {moment(life.signs_at)}")
 
 
 @keys.command()
@@ -83,7 +81,7 @@ def rotate(config: Config, algs: tuple[SigningAlgorithm, ...]) -> None:
 @configured
 def retire(config: Config, kid: str) -> None:
     """Withdraw the key KID, which has leaked: its tokens are good no more, and another key signs in its place."""
-    with _opened(config) as database:
+    with opened(config) as database:
         rotation, now = _rotation(database, config), system_clock()
         known = next((life for life in rotation.lives() if life.kid == kid), None)
         withdrawn = None if known is None else rotation.withdraw(known, now, actor=OPERATOR)
@@ -104,7 +102,7 @@ def retire(config: Config, kid: str) -> None:
 @configured
 def rewrap(config: Config) -> None:
     """Seal everything under the first of BRIDGE_SECRET_KEYS. Harmless to repeat, and while servers run."""
-    with _opened(config) as database, database.writing() as tx:
+    with opened(config) as database, database.writing() as tx:
         resealed = rewrap_all(tx, Sealer(config.secret_keys))
         now, detail = system_clock(), {"resealed": resealed}
         audit.record(tx, AuditEntry(at=now, event=Event.SECRETS_REWRAPPED, actor=OPERATOR, detail=detail))
@@ -114,16 +112,9 @@ def rewrap(config: Config) -> None:
 def _refuse_pending(lives: Sequence[KeyLife]) -> None:
     waiting = [life for life in lives if life.state == "pending"]
     for life in waiting:
-        click.echo(f"{life.alg}: {life.kid} is pending, and signs from {_time(life.signs_at)}.", err=True)
+        click.echo(f"{life.alg}: {life.kid} is pending, and signs from {moment(life.signs_at)}.", err=True)
     if waiting:
         fail("Nothing was made. Wait for it, or name the other algorithms with --alg.")
-
-
-@contextmanager
-def _opened(config: Config) -> Iterator[Database]:
-    with Database(config.database_url) as database:
-        database.check_schema()
-        yield database
 
 
 def _rotation(database: Database, config: Config) -> Rotation:
@@ -132,13 +123,9 @@ def _rotation(database: Database, config: Config) -> Rotation:
 
 def _line(shown: dict[str, Any]) -> str:
     step = shown["next"]
-    ahead = "stays: rotation is by command" if step is None else _NEXT[step["step"]].format(_time(step["at"]))
-    since = f"since {_time(shown['since'])}"
+    ahead = "stays: rotation is by command" if step is None else _NEXT[step["step"]].format(moment(step["at"]))
+    since = f"since {moment(shown['since'])}"
     return (
         f"{shown['kid']:<43}  {shown['alg']:<7}  {shown['state']:<7}  {since}, {ahead}"
         f"  (secret key {shown['sealed_under']})"
     )
-
-
-def _time(at: int) -> str:
-    return datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%d %H:%M:%SZ")

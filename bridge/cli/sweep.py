@@ -2,10 +2,9 @@
 
 import click
 
-from bridge.cli.configured import configured
+from bridge.cli.configured import configured, opened
 from bridge.clock import system_clock
 from bridge.config.settings import Config
-from bridge.store import Database
 from bridge.store.sweep import sweep as sweep_database
 
 
@@ -13,8 +12,7 @@ from bridge.store.sweep import sweep as sweep_database
 @configured
 def sweep(config: Config) -> None:
     """Remove what has expired, in small batches. Run it every hour or so."""
-    with Database(config.database_url) as database:
-        database.check_schema()
+    with opened(config) as database:
         removed = sweep_database(database, system_clock(), audit_retention=config.audit_retention)
     for table, count in removed.items():
         click.echo(f"{count:>8}  {table}")

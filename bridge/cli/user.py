@@ -5,12 +5,12 @@ from typing import TypeVar
 
 import click
 
-from bridge.cli.configured import configured, fail
+from bridge.cli.configured import configured, fail, opened
 from bridge.clock import system_clock
 from bridge.config.settings import Config
 from bridge.history import OPERATOR
 from bridge.lifecycle.closing import disable_user, enable_user, revoke_user
-from bridge.store import Database, Tx
+from bridge.store import Tx
 
 Answer = TypeVar("Answer")
 
@@ -46,10 +46,8 @@ def revoke(config: Config, sub: str) -> None:
 
 
 def _done(config: Config, verb: Callable[[Tx, int], Answer]) -> Answer:
-    with Database(config.database_url) as database:
-        database.check_schema()
-        with database.writing() as tx:
-            return verb(tx, system_clock())
+    with opened(config) as database, database.writing() as tx:
+        return verb(tx, system_clock())
 
 
 def _say(ended: int | None) -> None:

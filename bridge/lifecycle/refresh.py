@@ -18,6 +18,7 @@ from enum import Enum
 from bridge.errors import Refused
 from bridge.history import Cause, acting
 from bridge.lifecycle.closing import close_grant
+from bridge.lifecycle.gate import must_be_open
 from bridge.model import Assertion, Client, Grant
 from bridge.reasons import Reason
 from bridge.store import Tx, grants, refresh_tokens
@@ -90,8 +91,7 @@ def presented_by(tx: Tx, client: Client, token: str, now: int) -> PresentedToken
     if presented is None or presented.grant.client_id != client.client_id:
         raise Refused(Reason.REFRESH_TOKEN_INVALID, "unknown" if presented is None else "of another client")
     grant = presented.grant
-    if not grant.is_open(now) or presented.user.was_revoked_since(grant.opened_at):
-        raise Refused(Reason.GRANT_ENDED, grant.closed_cause or "expired")
+    must_be_open(grant, presented.user, now)
     if presented.head is None:
         raise Refused(Reason.REFRESH_TOKEN_EXPIRED, "swept")
     if state_of(presented, client, now) is HandleState.SUPERSEDED:

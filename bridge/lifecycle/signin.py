@@ -3,11 +3,11 @@
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
-from bridge.history import AuditEntry, Cause, Event
+from bridge.history import AuditEntry, Cause, Event, acting_user
 from bridge.lifecycle.closing import end_session
 from bridge.model import Assertion, Client, Session, User
 from bridge.store import Tx, audit, sessions
-from bridge.store.sessions import Proof
+from bridge.store.sessions import SignIn
 
 FRESHNESS_TOLERANCE = 5  # seconds that clocks may differ
 
@@ -19,9 +19,9 @@ class SessionPolicy:
     idle_ttl: int
     absolute_ttl: int
 
-    def expires_at(self, proof: Proof, now: int) -> int:
+    def expires_at(self, sign_in: SignIn, now: int) -> int:
         """Its absolute end: our own, or that of the trust in what it rests on."""
-        return min(now + self.absolute_ttl, proof.trusted_until)
+        return min(now + self.absolute_ttl, sign_in.trusted_until)
 
     def idle_at(self, expires_at: int, now: int) -> int:
         """When it has not been used for too long."""
@@ -52,28 +52,27 @@ def is_fresh(assertion: Assertion, first_seen_at: int | None, began_at: int) -> 
 
 
 def open_or_renew(
-    tx: Tx, proof: Proof, held: tuple[Session, User] | None, policy: SessionPolicy, *, client: Client, now: int
+    tx: Tx, sign_in: SignIn, held: tuple[Session, User] | None, policy: SessionPolicy, *, client: Client, now: int
 ) -> str:
     """The cookie of the session that a proven sign-in opens, always a new value (no fixation).
 
     The same user's session goes on; another user's ends, while what its apps hold is theirs.
     """
-    expires_at = policy.expires_at(proof, now)
+    expires_at = policy.expires_at(sign_in, now)
     idle_at = policy.idle_at(expires_at, now)
     entry = AuditEntry(
         at=now,
         event=Event.SIGNED_IN,
-        actor=f"user:{proof.sub}",
+        actor=acting_user(sign_in.sub),
         client_id=client.client_id,
-        sub=proof.sub,
-        detail={"origin": proof.origin},
+        sub=sign_in.sub,
+        detail={"origin": sign_in.origin},
     )
     audit.record(tx, entry)
-    if held is not None and held[0].sub == proof.sub:
-        renewed = sessions.sign_in_again(tx, held[0], proof, idle_at=idle_at, expires_at=expires_at)
+    if held is not None and held[0].sub == sign_in.sub:
+        renewed = sessions.sign_in_again(tx, held[0], sign_in, idle_at=idle_at, expires_at=expires_at)
         if renewed is not None:
             return renewed
     elif held is not None:
-        end_session(tx, held[0], Cause.SESSION_REPLACED, actor=f"user:{proof.sub}", now=now)
-    cookie, _ = sessions.open_session(tx, proof, idle_at=idle_at, expires_at=expires_at, now=now)
-    return cookie
+        end_session(tx, held[0], Cause.SESSION_REPLACED, actor=acting_user(sign_in.sub), now=now)
+    return sessions.open_session(tx, sign_in, idle_at=idle_at, expires_at=expires_at, now=now)

@@ -3,10 +3,20 @@
 HttpRequest ──▶ server ──▶ a Redemption: prove() ──▶ decide(tx) ──▶ Grant ──mint──▶ Answer
                  │
                  ├─ request      what came in, read strictly and once
-                 ├─ client_auth  who asks
+                 ├─ client_auth  who asks (throttle: how often)
                  ├─ rules        what a client may ask for
-                 ├─ exchange, client_credentials   one module per way to come by a Grant
-                 ├─ userinfo, introspect           what happens to tokens later
+                 ├─ code, refresh, exchange, jwt_bearer, client_credentials   one module per way to come by a Grant
+                 ├─ assertions   what every door for a Dynamic JWT shares
+                 ├─ userinfo, introspect, revoke   what happens to tokens later (holders: whose they are)
                  ├─ discovery    what we say of ourselves, made of what is registered
                  └─ refusals     our reasons in OAuth's words: one table
+
+BrowserRequest ──▶ authorize ──▶ Outcome: a step and cookies
+                 │
+                 ├─ authorization_request, authorization_response   what is asked, what is answered
+                 ├─ signin       where a sign-in page hands back a Dynamic JWT
+                 ├─ consent, logout
+                 ├─ hints        ID tokens that come back
+                 ├─ site         what these share: URLs, stored requests, the seal of our forms
+                 └─ steps        what a browser is told to do next; nothing else can redirect
 """

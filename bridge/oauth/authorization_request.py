@@ -3,15 +3,14 @@
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
-from urllib.parse import urlsplit
 
 from bridge.errors import Refused
 from bridge.lifecycle.gate import may_issue
 from bridge.model import AUTHORIZATION_CODE, REFRESH_TOKEN, AuthorizationRequest, Client
 from bridge.oauth.request import Form
-from bridge.oauth.rules import OFFLINE_ACCESS, granted_audience, granted_scope
+from bridge.oauth.rules import OFFLINE_ACCESS, granted_audience
 from bridge.reasons import Reason
 from bridge.signin_reasons import SignInReason
 from bridge.store.clients import Clients
@@ -23,7 +22,8 @@ ACR = "urn:dynamic:sign-in"
 """The one authentication context that we can vouch for: the user signed in with Dynamic."""
 
 _CHALLENGE = re.compile(r"[A-Za-z0-9_-]{43}")
-_LOOPBACK = re.compile(r"http://(?:127\.0\.0\.1|\[::1\])(?::\d{1,5})?(?=[/?]|$)")
+_LOOPBACK = re.compile(r"(http://(?:127\.0\.0\.1|\[::1\]))(?::\d{1,5})?([/?][^#]*)?")
+_POSTABLE = ("https://", "http://")
 _LONGEST = 2048  # characters of state, nonce and the like, which we have to carry
 
 
@@ -62,26 +62,24 @@ def find_redirect_uri(form: Form, client: Client) -> str:
 
 def bare_request(form: Form, client: Client, redirect_uri: str) -> AuthorizationRequest:
     """As much of a request as an error can be answered with, whatever else is wrong with it."""
-    mode: Literal["query", "form_post"] = "form_post" if form.get("response_mode") == "form_post" else "query"
+    posts = form.get("response_mode") == "form_post" and redirect_uri.startswith(_POSTABLE)
+    mode: Literal["query", "form_post"] = "form_post" if posts else "query"
     state = form.get("state")
     readable = state is not None and not form.repeats("state") and len(state) <= _LONGEST
     return AuthorizationRequest(client, redirect_uri, mode, state if readable else None, (), ())
 
 
 def read_request(
-    form: Form, client: Client, redirect_uri: str, *, issuer: str, selection: ClaimSelection
+    form: Form, bare: AuthorizationRequest, *, issuer: str, selection: ClaimSelection
 ) -> AuthorizationRequest:
-    """The whole request, as far as its client may ask. Raises Refused, to be answered at the redirect_uri."""
-    _check_form(form)
+    """The whole request, as far as its client may ask. Raises Refused, to be answered as `bare` says."""
+    client = bare.client
+    _check_form(form, bare)
     may_issue(client, None, None, AUTHORIZATION_CODE)
     scope = _scope(form, client)
     wanted = _wanted_claims(form)
-    bare = bare_request(form, client, redirect_uri)
-    return AuthorizationRequest(
-        client=client,
-        redirect_uri=redirect_uri,
-        response_mode=bare.response_mode,
-        state=bare.state,
+    return replace(
+        bare,
         scope=scope,
         audience=granted_audience(form, client, issuer=issuer, openid="openid" in scope),
         nonce=form.get("nonce"),
@@ -97,7 +95,7 @@ def read_request(
     )
 
 
-def _check_form(form: Form) -> None:
+def _check_form(form: Form, bare: AuthorizationRequest) -> None:
     if form.repeated():
         raise Refused(Reason.PARAMETER_REPEATED)
     if form.get("request") is not None:
@@ -106,7 +104,7 @@ def _check_form(form: Form) -> None:
         raise Refused(SignInReason.REQUEST_URI_UNSUPPORTED)
     if form.require("response_type") != "code":
         raise Refused(SignInReason.RESPONSE_TYPE_UNSUPPORTED)
-    if form.get("response_mode") not in (None, *RESPONSE_MODES):
+    if form.get("response_mode") not in (None, bare.response_mode):  # nothing can be posted to a private-use scheme
         raise Refused(Reason.PARAMETER_INVALID, "response_mode")
     for name in ("state", "nonce", "login_hint", "ui_locales"):
         if len(form.get(name) or "") > _LONGEST:
@@ -115,15 +113,12 @@ def _check_form(form: Form) -> None:
 
 def _scope(form: Form, client: Client) -> tuple[str, ...]:
     """What may be granted; unknown words and such as the client may not have are passed over (OIDC Core 3.1.2.1)."""
-    offline = {OFFLINE_ACCESS} if REFRESH_TOKEN in client.grants else set()
-    grantable = frozenset(client.scopes) - ({OFFLINE_ACCESS} - offline)
-    asked = form.get("scope")
-    if asked is None:
-        raise Refused(Reason.PARAMETER_MISSING, "scope")
-    known = " ".join(word for word in asked.split() if word in grantable)
-    if not known:
+    asked = form.require("scope").split()
+    grantable = set(client.scopes) if REFRESH_TOKEN in client.grants else set(client.scopes) - {OFFLINE_ACCESS}
+    scope = tuple(word for word in client.scopes if word in grantable and word in asked)
+    if not scope:
         raise Refused(Reason.SCOPE_NOT_ALLOWED)
-    return granted_scope(Form({"scope": [known]}), client, grantable=grantable)
+    return scope
 
 
 def _code_challenge(form: Form, client: Client) -> str | None:
@@ -187,8 +182,5 @@ def _acr(form: Form, wanted: _WantedClaims) -> str | None:
 
 def _without_port(uri: str) -> str | None:
     """A loopback URI without its port; None for any other."""
-    found = _LOOPBACK.match(uri)
-    if found is None or urlsplit(uri).fragment:
-        return None
-    host = re.sub(r":\d+$", "", found.group()) if not found.group().endswith("]") else found.group()
-    return host + uri[found.end() :]
+    found = _LOOPBACK.fullmatch(uri)
+    return None if found is None else found[1] + (found[2] or "")

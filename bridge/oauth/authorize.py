@@ -10,25 +10,23 @@ from dataclasses import dataclass, replace
 from urllib.parse import urlencode
 
 from bridge.errors import NotServed, Refused
-from bridge.history import AuditEntry, Event
-from bridge.lifecycle.gate import may_issue
+from bridge.lifecycle.gate import environment_of, may_issue
 from bridge.lifecycle.signin import SessionPolicy, open_or_renew, serves
-from bridge.model import AUTHORIZATION_CODE, AuthorizationRequest, Client, Environment, Grant, Session, User
-from bridge.oauth.authorization_request import bare_request, find_client, find_redirect_uri, read_request
+from bridge.model import AUTHORIZATION_CODE, AuthorizationRequest, Client, Session, User
+from bridge.oauth.authorization_request import bare_request, find_client, find_redirect_uri
+from bridge.oauth.authorization_response import code_for, error_to_client, to_client
 from bridge.oauth.hints import hinted_sub
+from bridge.oauth.refusals import SignInRefused
 from bridge.oauth.request import BrowserRequest, Form, parse_parameters, read_form
-from bridge.oauth.rules import OFFLINE_ACCESS
 from bridge.oauth.site import Site
-from bridge.oauth.steps import Outcome, Redirect, ShowError, error_to_client, to_client
-from bridge.reasons import Reason
+from bridge.oauth.steps import Outcome, Redirect, ShowError, ShowSignInMissing
 from bridge.signin_reasons import SignInReason
-from bridge.store import Tx, audit, codes, consents, grants, requests, sessions
-from bridge.store.grants import Ground
-from bridge.store.requests import StoredRequest
-from bridge.subjects import client_session
+from bridge.store import Tx, consents, requests, sessions
+from bridge.store.requests import Progress
 
 LONGEST_QUERY = 4096  # characters that come back in a redirect; a longer request is stored
-REMEMBERED = 86400  # seconds for which the second use of a code is noticed at least, or as long as its grant lives
+
+SignedIn = tuple[Session, User]
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,20 +36,17 @@ class _Case:
     http: BrowserRequest
     request: AuthorizationRequest
     query: str
-    progress: StoredRequest | None
-    held: tuple[Session, User] | None = None
+    progress: Progress
+    held: SignedIn | None = None
 
     @property
     def is_silent(self) -> bool:
         return "none" in self.request.prompt
 
-    @property
-    def signed_in(self) -> bool:
-        return self.progress is not None and self.progress.signed_in_at is not None
-
-    @property
-    def signed_in_afresh(self) -> bool:
-        return self.signed_in and self.progress is not None and self.progress.is_fresh
+    def as_somebody_else(self) -> "_Case":
+        """The same request, begun again by a user who is signed in with another account."""
+        request = replace(self.request, prompt=self.request.prompt - {"none"} | {"select_account"})
+        return replace(self, request=request, progress=Progress())
 
 
 class Authorization:
@@ -72,21 +67,17 @@ class Authorization:
             stored = self._site.stored_request(form, client)
             query = http.query if stored is None else stored.query
             parameters = form if stored is None else parse_parameters(query)
-            redirect_uri = find_redirect_uri(parameters, client)
+            bare = bare_request(parameters, client, find_redirect_uri(parameters, client))
         except NotServed as why:
             return Outcome(ShowError(why, client))
-        bare = bare_request(parameters, client, redirect_uri)
+        progress = Progress() if stored is None else stored.progress(http.browser, http.now)
         try:
-            request = self._read(parameters, client, redirect_uri, http.now)
+            case = _Case(http, self._read(parameters, bare, http.now), query, progress)
+            if stored is not None and form.get("switch") is not None:
+                case = case.as_somebody_else()
+            return self._site.database.decide(lambda tx: self._decide(tx, case, form.get("proof")))
         except Refused as why:
-            return Outcome(error_to_client(bare, self._site.issuer, why, self._site.reasons_url))
-        progress = stored if stored is not None and stored.goes_on(http.browser, http.now) else None
-        proof = form.get("proof") if progress is not None else None
-        case = _Case(http, request, query, progress)
-        try:
-            return self._site.database.decide(lambda tx: self._decide(tx, case, proof))
-        except Refused as why:
-            return Outcome(error_to_client(request, self._site.issuer, why, self._site.reasons_url))
+            return self._refused(bare, why)
         except NotServed as why:
             return Outcome(ShowError(why, client, self._site.begin_again(client, stored)))
 
@@ -101,36 +92,37 @@ class Authorization:
             request_id = requests.begin(tx, client.client_id, query, None, http.now)
         return Outcome(Redirect(self._site.authorize_url(client.client_id, request_id)))
 
-    def _read(self, parameters: Form, client: Client, redirect_uri: str, now: int) -> AuthorizationRequest:
-        request = read_request(
-            parameters, client, redirect_uri, issuer=self._site.issuer, selection=self._site.selection
-        )
+    def _read(self, parameters: Form, bare: AuthorizationRequest, now: int) -> AuthorizationRequest:
+        request = self._site.read(parameters, bare)
         hint = parameters.get("id_token_hint")
-        return request if hint is None else replace(request, wanted_sub=hinted_sub(self._site, client, hint, now))
+        return request if hint is None else replace(request, wanted_sub=hinted_sub(self._site, bare.client, hint, now))
+
+    def _refused(self, request: AuthorizationRequest, why: Refused) -> Outcome:
+        return Outcome(error_to_client(request, self._site.issuer, why, self._site.reasons_url))
 
     def _decide(self, tx: Tx, case: _Case, proof: str | None) -> Outcome:
-        now, progress = case.http.now, case.progress
-        held = sessions.find(tx, case.http.session, now) if case.http.session is not None else None
-        if progress is None or proof is None:
-            return self._next(tx, replace(case, held=held))
-        who = requests.redeem_proof(tx, progress.request_id, proof, now)
-        if who is None:  # it was sent twice; what the first one achieved counts
-            return self._next(tx, replace(case, held=held))
-        cookie = open_or_renew(tx, who, held, self._policy, client=case.request.client, now=now)
-        signed_in = replace(case, held=sessions.find(tx, cookie, now), progress=requests.find(tx, progress.request_id))
-        return replace(self._settled(tx, signed_in), session=cookie)
-
-    def _settled(self, tx: Tx, case: _Case) -> Outcome:
-        """The next step, a refusal among them: the session that was opened on the way has its cookie all the same."""
-        try:
+        """The next step, after the session that a proof of a sign-in opens."""
+        now, request_id = case.http.now, case.progress.request_id
+        case = replace(case, held=sessions.find(tx, case.http.session, now))
+        if request_id is None or proof is None:
             return self._next(tx, case)
-        except Refused as why:
-            return Outcome(error_to_client(case.request, self._site.issuer, why, self._site.reasons_url))
+        who = requests.redeem_sign_in(tx, request_id, proof, now)
+        if who is None:  # it was sent twice; what the first one achieved counts
+            return self._next(tx, case)
+        cookie = open_or_renew(tx, who, case.held, self._policy, client=case.request.client, now=now)
+        progress = replace(case.progress, signed_in=True)
+        case = replace(case, held=sessions.find(tx, cookie, now), progress=progress)
+        try:
+            outcome = self._next(tx, case)
+        except Refused as why:  # the session is open all the same, and its cookie has to be set
+            outcome = self._refused(case.request, why)
+        return replace(outcome, session=cookie)
 
     def _next(self, tx: Tx, case: _Case) -> Outcome:
-        """The first step that is still owed, in the protocol's order; the code if none is."""
-        if case.progress is not None and case.progress.denied_at is not None:
-            requests.finish(tx, case.progress.request_id, case.http.now)
+        """The first step that is still owed, in the protocol's order; the code if none is. Raises Refused."""
+        request, now = case.request, case.http.now
+        if case.progress.denied:
+            self._finish(tx, case)
             raise Refused(SignInReason.ACCESS_DENIED)
         usable = self._usable(case)
         if usable is None or self._must_sign_in(case, usable[0]):
@@ -138,63 +130,60 @@ class Authorization:
         session, user = usable
         if self._must_consent(tx, case, user):
             return self._ask_consent(tx, case)
-        if case.progress is not None and not requests.finish(tx, case.progress.request_id, case.http.now):
-            return self._next(tx, replace(case, progress=None))  # it was sent twice, and the other one was answered
-        return self._answer(tx, case, session, user)
+        if not self._finish(tx, case):
+            return self._next(tx, replace(case, progress=Progress()))  # sent twice, and the other one was answered
+        sessions.touch(tx, session.session_id, idle_at=self._policy.idle_at(session.expires_at, now))
+        return Outcome(to_client(request, self._site.issuer, {"code": code_for(tx, request, session, user, now)}))
 
-    def _usable(self, case: _Case) -> tuple[Session, User] | None:
+    def _finish(self, tx: Tx, case: _Case) -> bool:
+        request_id = case.progress.request_id
+        return request_id is None or requests.finish(tx, request_id, case.http.now)
+
+    def _usable(self, case: _Case) -> SignedIn | None:
         """Who is signed in, if that counts for this client and is whom the request asks for. Raises Refused."""
         if case.held is None:
             return None
         session, user = case.held
-        client = case.request.client
+        client, wanted = case.request.client, case.request.wanted_sub
         if not serves(session, client, self._site.signin_url(client)):
             return None
-        wanted = case.request.wanted_sub
         if wanted is not None and wanted != self._site.subjects.shown_to(client, user.sub):
-            if case.signed_in:
+            if case.progress.signed_in:
                 raise Refused(SignInReason.LOGIN_REQUIRED, "signed in as somebody else")
             return None
-        self._check_may_issue(client, user)
+        try:
+            may_issue(client, user, environment_of(user, self._site.environments), AUTHORIZATION_CODE)
+        except Refused as why:
+            raise SignInRefused(why.reason, why.detail) from why
         return case.held
 
-    def _check_may_issue(self, client: Client, user: User) -> None:
-        environment: Environment | None = self._site.environments.get(user.environment_id)
-        try:
-            if environment is None:
-                raise Refused(Reason.ENVIRONMENT_NOT_ALLOWED, "no longer configured")
-            may_issue(client, user, environment, AUTHORIZATION_CODE)
-        except Refused as why:
-            raise Refused(SignInReason.ACCESS_DENIED, why.reason.code) from why
-
     def _must_sign_in(self, case: _Case, session: Session) -> bool:
-        prompt, max_age = case.request.prompt, case.request.max_age
-        if "login" in prompt and not case.signed_in_afresh:
+        progress = case.progress
+        if "select_account" in case.request.prompt and not progress.signed_in:
             return True
-        if "select_account" in prompt and not case.signed_in:
-            return True
-        return _is_too_old(session, max_age, case.http.now) and not case.signed_in_afresh
+        acted = progress.signed_in and progress.is_fresh
+        return case.request.demands_newer(session.auth_time, case.http.now) and not acted
 
-    def _sign_in(self, tx: Tx, case: _Case, usable: tuple[Session, User] | None) -> Outcome:
+    def _sign_in(self, tx: Tx, case: _Case, usable: SignedIn | None) -> Outcome:
         if case.is_silent:
             raise Refused(SignInReason.LOGIN_REQUIRED)
         client = case.request.client
         page = self._site.signin_url(client)
         if page is None:
-            return Outcome(ShowError(Refused(SignInReason.SIGN_IN_PAGE_MISSING), client))
-        afresh = "login" in case.request.prompt or (
-            usable is not None and _is_too_old(usable[0], case.request.max_age, case.http.now)
-        )
-        request_id, browser = self._begun(tx, case, keep=not case.signed_in)
+            return Outcome(ShowSignInMissing(client))
+        # Without a session any sign-in may do; whether it does, the page's post will tell.
+        known_since = case.http.now if usable is None else usable[0].auth_time
+        afresh = case.request.demands_newer(known_since, case.http.now)
+        request_id, browser = self._begun(tx, case, keep=not case.progress.signed_in)
         return Outcome(Redirect(self._site.signin_page(page, case.request, request_id, afresh=afresh)), browser)
 
     def _must_consent(self, tx: Tx, case: _Case, user: User) -> bool:
-        consented = case.progress is not None and case.progress.consented_at is not None
-        if "consent" in case.request.prompt:
-            return not consented
-        if consented or not self._site.asks_consent(case.request):
+        if case.progress.consented:
             return False
-        return not consents.covers(tx, user.sub, case.request.client.client_id, case.request.scope)
+        if "consent" in case.request.prompt:
+            return True
+        client_id, scope = case.request.client.client_id, case.request.scope
+        return self._site.asks_consent(case.request) and not consents.covers(tx, user.sub, client_id, scope)
 
     def _ask_consent(self, tx: Tx, case: _Case) -> Outcome:
         if case.is_silent:
@@ -204,62 +193,8 @@ class Authorization:
 
     def _begun(self, tx: Tx, case: _Case, *, keep: bool) -> tuple[str, str | None]:
         """The stored request of this case, and the browser's cookie if it has to be set."""
-        if keep and case.progress is not None:
+        if keep and case.progress.request_id is not None:
             return case.progress.request_id, None
         browser = case.http.browser or self._site.new_browser()
         client_id = case.request.client.client_id
         return requests.begin(tx, client_id, case.query, browser, case.http.now), browser
-
-    def _answer(self, tx: Tx, case: _Case, session: Session, user: User) -> Outcome:
-        """A code, which stands for a grant that is kept from now on."""
-        request, now = case.request, case.http.now
-        client = request.client
-        sid = client_session(session.environment_id, session.session_key, client.client_id)
-        ends_at = session.expires_at
-        if OFFLINE_ACCESS in request.scope:
-            ends_at = min(ends_at, now + client.refresh_absolute_ttl)
-        grant = Grant(
-            client=client,
-            user=user,
-            scope=request.scope,
-            audience=request.audience,
-            sid=sid,
-            auth_time=session.auth_time,
-            amr=session.amr,
-        )
-        ground = Ground(
-            session.environment_id,
-            session.session_key,
-            as_of=session.opened_at,
-            session_id=session.session_id,
-            userinfo_claims=request.userinfo_claims,
-        )
-        kept = grants.open_grant(tx, grant, ground, expires_at=ends_at, now=now)
-        code = codes.hand_out(
-            tx,
-            str(kept.grant_id),
-            redirect_uri=request.redirect_uri,
-            code_challenge=request.code_challenge,
-            nonce=request.nonce,
-            acr=request.acr,
-            id_token_claims=request.id_token_claims,
-            forget_at=min(ends_at, now + REMEMBERED),
-            now=now,
-        )
-        sessions.touch(tx, session.session_id, idle_at=self._policy.idle_at(session.expires_at, now))
-        entry = AuditEntry(
-            at=now,
-            event=Event.CODE_ISSUED,
-            actor=f"user:{user.sub}",
-            client_id=client.client_id,
-            sub=user.sub,
-            sid=sid,
-            grant_id=kept.grant_id,
-            detail={"scope": " ".join(request.scope)},
-        )
-        audit.record(tx, entry)
-        return Outcome(to_client(request, self._site.issuer, {"code": code}))
-
-
-def _is_too_old(session: Session, max_age: int | None, now: int) -> bool:
-    return max_age is not None and now - session.auth_time > max_age

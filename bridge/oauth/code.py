@@ -4,16 +4,16 @@ import hashlib
 import hmac
 import re
 from base64 import urlsafe_b64encode
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from bridge.errors import Refused
 from bridge.history import Cause, acting
 from bridge.lifecycle.closing import close_grant
-from bridge.lifecycle.gate import may_issue
+from bridge.lifecycle.gate import environment_of, may_issue, must_be_open
 from bridge.lifecycle.refresh import first_token
 from bridge.model import AUTHORIZATION_CODE, REFRESH_TOKEN, Grant
 from bridge.oauth.redemption import Decision, Redemption
-from bridge.oauth.refusals import GrantRefused
+from bridge.oauth.refusals import as_grant
 from bridge.oauth.rules import OFFLINE_ACCESS
 from bridge.reasons import Reason
 from bridge.store import Tx, codes
@@ -44,11 +44,9 @@ class CodeRedemption(Redemption[_Proof]):
 
     def decide(self, tx: Tx) -> Decision:
         """The grant that the code stands for, with a refresh token if it may be renewed."""
-        try:
+        with as_grant():
             presented = self._redeemed(tx)
             grant = self._grant(presented)
-        except Refused as refused:
-            raise GrantRefused(refused.reason, refused.detail) from refused
         if OFFLINE_ACCESS not in grant.scope or REFRESH_TOKEN not in self.caller.grants:
             return Decision(grant)
         return Decision(grant, first_token(tx, grant, presented.grant.expires_at, self.now))
@@ -65,8 +63,7 @@ class CodeRedemption(Redemption[_Proof]):
         if not self._fits(presented):
             self._close(tx, presented)
             raise Refused(Reason.CODE_NOT_THIS_REQUEST)
-        if not presented.grant.is_open(self.now) or presented.user.was_revoked_since(presented.grant.opened_at):
-            raise Refused(Reason.GRANT_ENDED, presented.grant.closed_cause or "")
+        must_be_open(presented.grant, presented.user, self.now)
         return presented
 
     def _fits(self, presented: PresentedCode) -> bool:
@@ -78,23 +75,12 @@ class CodeRedemption(Redemption[_Proof]):
         close_grant(tx, presented.grant, Cause.CODE_REUSED, actor=acting(self.caller), now=self.now)
 
     def _grant(self, presented: PresentedCode) -> Grant:
-        kept, user = presented.grant, presented.user
-        environment = self.server.environments.get(user.environment_id)
-        if environment is None:
-            raise Refused(Reason.ENVIRONMENT_NOT_ALLOWED, "no longer configured")
-        may_issue(self.caller, user, environment, self.GRANT_TYPE)
-        return Grant(
-            client=self.caller,
-            user=user,
-            scope=kept.scope,
-            audience=kept.audience,
-            sid=kept.sid,
-            auth_time=kept.auth_time,
-            amr=kept.amr,
+        user = presented.user
+        may_issue(self.caller, user, environment_of(user, self.server.environments), self.GRANT_TYPE)
+        return replace(
+            presented.grant.given_to(self.caller, user),
             nonce=presented.nonce,
             acr=presented.acr,
-            horizon=kept.expires_at,
-            grant_id=kept.grant_id,
             id_token_claims=presented.id_token_claims,
         )
 

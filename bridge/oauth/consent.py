@@ -1,15 +1,13 @@
 """Consent: the user sees who asks for what, and allows it or not (OIDC Core section 3.1.2.4)."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
-from bridge.errors import NotServed, Refused
-from bridge.history import AuditEntry, Event
+from bridge.errors import NotServed
+from bridge.history import AuditEntry, Event, acting_user
 from bridge.model import AuthorizationRequest, Session, User
-from bridge.oauth.authorization_request import find_client, find_redirect_uri, read_request
-from bridge.oauth.request import BrowserRequest, Form, parse_parameters, read_form
-from bridge.oauth.site import Site, fits, seal_of
+from bridge.oauth.request import BrowserRequest, parse_parameters, read_form
+from bridge.oauth.site import Site, seal_of
 from bridge.oauth.steps import Outcome, Redirect, ShowConsent, ShowError
-from bridge.signin_reasons import SignInReason
 from bridge.store import Tx, audit, consents, requests, sessions
 from bridge.store.requests import StoredRequest
 
@@ -33,63 +31,47 @@ class Consent:
         self._site = site
 
     def respond(self, http: BrowserRequest) -> Outcome:
-        """The page, or after a decision the way back to /authorize."""
+        """The page, or after a decision the way back to /authorize; there too if nothing is asked any more."""
         try:
             form = read_form(http) if http.method == "POST" else parse_parameters(http.query)
-            asked = self._asked(form, http)
+            stored = self._site.stored(form.require("request"))
+            back = Outcome(Redirect(self._site.authorize_url(stored.client_id, stored.request_id)))
+            asked = self._asked(stored, http)
             if asked is None:
-                return Outcome(Redirect(self._way_back(form)))
+                return back
             if http.method == "POST":
-                return self._decided(form, asked, http)
-            fields = {"request": asked.stored.request_id, "seal": seal_of(str(http.browser), *asked.purpose())}
-            return Outcome(ShowConsent(asked.request, asked.user, fields))
+                self._site.check_form(http, form, http.browser, *asked.purpose())
+                allowed = form.get("decision") == "allow"
+                self._site.database.decide(lambda tx: _remember(tx, asked, http.now, allowed=allowed))
+                return back
+            fields = {"request": stored.request_id, "seal": seal_of(str(http.browser), *asked.purpose())}
+            switch = self._site.authorize_url(stored.client_id, stored.request_id, switch="account")
+            return Outcome(ShowConsent(asked.request, asked.user, fields, switch))
         except NotServed as why:
             return Outcome(ShowError(why))
 
-    def _asked(self, form: Form, http: BrowserRequest) -> _Asked | None:
+    def _asked(self, stored: StoredRequest, http: BrowserRequest) -> _Asked | None:
         """What is asked of whom; None if the request or the session is over. Raises Refused."""
         with self._site.database.reading() as tx:
-            stored = requests.find(tx, form.require("request"))
-            held = sessions.find(tx, http.session, http.now) if http.session is not None else None
-        if stored is None:
-            raise Refused(SignInReason.SIGN_IN_EXPIRED)
-        if held is None or not stored.goes_on(http.browser, http.now):
+            held = sessions.find(tx, http.session, http.now)
+        if held is None or stored.progress(http.browser, http.now).request_id is None:
             return None
-        parameters = parse_parameters(stored.query)
-        client = find_client(parameters, self._site.clients, http.now)
-        uri = find_redirect_uri(parameters, client)
-        request = read_request(parameters, client, uri, issuer=self._site.issuer, selection=self._site.selection)
-        return _Asked(stored, request, *held)
-
-    def _way_back(self, form: Form) -> str:
-        with self._site.database.reading() as tx:
-            stored = requests.find(tx, form.require("request"))
-        if stored is None:
-            raise Refused(SignInReason.SIGN_IN_EXPIRED)
-        return self._site.authorize_url(stored.client_id, stored.request_id)
-
-    def _decided(self, form: Form, asked: _Asked, http: BrowserRequest) -> Outcome:
-        sent_by_us = http.origin in (None, self._site.origin)
-        if not sent_by_us or not fits(form.get("seal"), http.browser, *asked.purpose()):
-            raise Refused(SignInReason.FORM_FORGED)
-        allowed = form.get("decision") == "allow"
-        self._site.database.decide(lambda tx: _remember(tx, asked, http.now, allowed=allowed))
-        return Outcome(Redirect(self._site.authorize_url(asked.request.client.client_id, asked.stored.request_id)))
+        return _Asked(stored, self._site.request_of(stored, http.now), *held)
 
 
 def _remember(tx: Tx, asked: _Asked, now: int, *, allowed: bool) -> None:
-    client_id = asked.request.client.client_id
+    """Keep the decision, unless the request was decided or answered meanwhile."""
+    request_id, client_id = asked.stored.request_id, asked.request.client.client_id
+    if not (requests.consent if allowed else requests.deny)(tx, request_id, now):
+        return
+    if allowed:
+        consents.give(tx, asked.user.sub, client_id, asked.request.scope, now)
     entry = AuditEntry(
         at=now,
-        event=Event.CONSENT_GIVEN,
-        actor=f"user:{asked.user.sub}",
+        event=Event.CONSENT_GIVEN if allowed else Event.CONSENT_DENIED,
+        actor=acting_user(asked.user.sub),
         client_id=client_id,
         sub=asked.user.sub,
         detail={"scope": " ".join(asked.request.scope)},
     )
-    if not allowed:
-        requests.deny(tx, asked.stored.request_id, now)
-        audit.record(tx, replace(entry, event=Event.CONSENT_DENIED))
-    elif requests.consent(tx, asked.stored.request_id, now):
-        consents.give(tx, asked.user.sub, client_id, asked.request.scope, now)
-        audit.record(tx, entry)
+    audit.record(tx, entry)

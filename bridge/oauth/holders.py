@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from bridge.errors import Refused
-from bridge.lifecycle.gate import may_act
+from bridge.lifecycle.gate import environment_of, may_act, must_be_open
 from bridge.model import Client, Environment, User
 from bridge.reasons import Reason
 from bridge.store import Database, refresh_tokens, revoked
@@ -68,16 +68,12 @@ class Holders:
             raise Refused(Reason.REFRESH_TOKEN_INVALID)
         if presented.spent_at is not None or presented.expires_at <= now:
             raise Refused(Reason.REFRESH_TOKEN_EXPIRED)
-        if not presented.grant.is_open(now) or presented.user.was_revoked_since(presented.grant.opened_at):
-            raise Refused(Reason.GRANT_ENDED)
+        must_be_open(presented.grant, presented.user, now)
         self._check_may_act(client, presented.user)
         return presented
 
     def _check_may_act(self, client: Client, user: User | None) -> None:
-        environment = self._environments.get(user.environment_id) if user is not None else None
-        if user is not None and environment is None:
-            raise Refused(Reason.ENVIRONMENT_NOT_ALLOWED, "no longer configured")
-        may_act(client, user, environment)
+        may_act(client, user, None if user is None else environment_of(user, self._environments))
 
     def _standing(self, token: AccessToken, client: Client) -> Standing | None:
         if token.sub == token.client_id:  # client credentials (RFC 9068 section 2.2); no user's sub is a client_id

@@ -2,11 +2,10 @@
 
 from dataclasses import dataclass
 
-from bridge.errors import Refused
 from bridge.model import JWT_BEARER
 from bridge.oauth.assertions import Accepted, door_of
 from bridge.oauth.redemption import Decision, Redemption
-from bridge.oauth.refusals import GrantRefused
+from bridge.oauth.refusals import as_grant
 from bridge.oauth.rules import OFFLINE_ACCESS, granted_audience, granted_scope
 from bridge.store import Tx
 
@@ -32,15 +31,13 @@ class JwtBearer(Redemption[_Proof]):
         grantable = frozenset(self.caller.scopes) - {OFFLINE_ACCESS}
         scope = granted_scope(self.form, self.caller, grantable=grantable)
         audience = granted_audience(self.form, self.caller, issuer=self.server.issuer, openid="openid" in scope)
-        try:
+        with as_grant():
             accepted = self.server.assertions.accept(raw, self.caller, door_of(self.caller), scope, self.now)
-        except Refused as refused:
-            raise GrantRefused(refused.reason, refused.detail) from refused
         return _Proof(scope, audience, accepted)
 
     def decide(self, tx: Tx) -> Decision:
         """The grant that the assertion gives its client, this once."""
-        try:
+        with as_grant():
             grant = self.server.assertions.grant(
                 tx,
                 self.proof.accepted,
@@ -51,6 +48,4 @@ class JwtBearer(Redemption[_Proof]):
                 once=True,
                 now=self.now,
             )
-        except Refused as refused:
-            raise GrantRefused(refused.reason, refused.detail) from refused
         return Decision(grant)

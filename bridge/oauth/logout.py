@@ -5,17 +5,18 @@ ours that names its user, and else after the user has said so on a page (threats
 """
 
 from bridge.errors import NotServed, Refused
+from bridge.history import acting_user
 from bridge.lifecycle.closing import sign_out
 from bridge.model import Client, Session, User
 from bridge.oauth.hints import read_hint
 from bridge.oauth.request import BrowserRequest, Form, parse_parameters, read_form
-from bridge.oauth.site import Site, fits, seal_of
+from bridge.oauth.site import Site, seal_of
 from bridge.oauth.steps import Outcome, Redirect, ShowError, ShowLoggedOut, ShowLogout, Step, with_query
 from bridge.reasons import Reason
 from bridge.signin_reasons import SignInReason
 from bridge.store import sessions
 
-_CARRIED = ("client_id", "post_logout_redirect_uri", "state", "ui_locales")
+_CARRIED = ("post_logout_redirect_uri", "state")
 
 
 class Logout:
@@ -43,7 +44,7 @@ class Logout:
         client, hinted = self._client(form, http.now)
         target = _registered_target(form, client)
         with self._site.database.reading() as tx:
-            held = sessions.find(tx, http.session, http.now) if http.session is not None else None
+            held = sessions.find(tx, http.session, http.now)
         if held is None:
             return Outcome(_done(client, target), session="")
         session, user = held
@@ -53,7 +54,7 @@ class Logout:
                 fields["client_id"] = client.client_id
             seal = seal_of(str(http.session), *_purpose(session, client))
             return Outcome(ShowLogout(client, user, {**fields, "seal": seal}))
-        self._site.database.decide(lambda tx: sign_out(tx, session, actor=f"user:{user.sub}", now=http.now))
+        self._site.database.decide(lambda tx: sign_out(tx, session, actor=acting_user(user.sub), now=http.now))
         return Outcome(_done(client, target), session="")
 
     def _client(self, form: Form, now: int) -> tuple[Client | None, str | None]:
@@ -75,9 +76,7 @@ class Logout:
         """Whether it is the user who wants to: an ID token names them, or they have said so. Raises Refused."""
         session, user = held
         if http.method == "POST":
-            sent_by_us = http.origin in (None, self._site.origin)
-            if not sent_by_us or not fits(form.get("seal"), http.session, *_purpose(session, client)):
-                raise Refused(SignInReason.FORM_FORGED)
+            self._site.check_form(http, form, http.session, *_purpose(session, client))
             return True
         return client is not None and hinted == self._site.subjects.shown_to(client, user.sub)
 

@@ -4,11 +4,11 @@ from dataclasses import replace
 
 from bridge.errors import Refused
 from bridge.history import Event
-from bridge.lifecycle.gate import may_issue
+from bridge.lifecycle.gate import environment_of, may_issue
 from bridge.lifecycle.refresh import presented_by, renew
 from bridge.model import REFRESH_TOKEN, Grant
 from bridge.oauth.redemption import Decision, Redemption
-from bridge.oauth.refusals import GrantRefused
+from bridge.oauth.refusals import as_grant
 from bridge.oauth.rules import OFFLINE_ACCESS, narrowed_audience, narrowed_scope
 from bridge.reasons import Reason
 from bridge.store import Tx
@@ -30,34 +30,19 @@ class Refresh(Redemption[str]):
 
     def decide(self, tx: Tx) -> Decision:
         """The kept grant, as narrow as was asked for, and the refresh token that continues its family."""
-        try:
+        with as_grant():
             presented = presented_by(tx, self.caller, self.proof, self.now)
             grant = self._grant(presented)
             token, state = renew(tx, presented, self.caller, self.now)
-        except Refused as refused:
-            raise GrantRefused(refused.reason, refused.detail) from refused
         detail = {"state": state.value, "sequence": presented.sequence}
         return Decision(grant, token, Event.REFRESHED, detail)
 
     def _grant(self, presented: PresentedToken) -> Grant:
-        kept, user = presented.grant, presented.user
-        environment = self.server.environments.get(user.environment_id)
-        if environment is None:
-            raise Refused(Reason.ENVIRONMENT_NOT_ALLOWED, "no longer configured")
-        may_issue(self.caller, user, environment, self.GRANT_TYPE)
+        user = presented.user
+        may_issue(self.caller, user, environment_of(user, self.server.environments), self.GRANT_TYPE)
         if OFFLINE_ACCESS not in self.caller.scopes:
             raise Refused(Reason.GRANT_NOT_ALLOWED, "offline_access was taken from the client")
-        whole = Grant(
-            client=self.caller,
-            user=user,
-            scope=kept.scope,
-            audience=kept.audience,
-            sid=kept.sid,
-            auth_time=kept.auth_time,
-            amr=kept.amr,
-            horizon=kept.expires_at,
-            grant_id=kept.grant_id,
-        )
+        whole = presented.grant.given_to(self.caller, user)
         scope = narrowed_scope(self.form, whole)
         audience = narrowed_audience(self.form, whole, scope, issuer=self.server.issuer)
         return replace(whole, scope=scope, audience=audience)

@@ -3,7 +3,8 @@
 The description is the reason's fixed sentence and echoes nothing of the request. The error_uri is the reason's page.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import replace
 
 from bridge.errors import NotServed, Refused
@@ -15,8 +16,21 @@ from bridge.signin_reasons import SignInReason
 class GrantRefused(Refused):
     """What was presented as a grant is no good: invalid_grant, unless the table says otherwise.
 
-    An assertion at jwt-bearer (RFC 7523 section 3.1) and a refresh token (RFC 6749 section 5.2) are refused so.
+    An assertion at jwt-bearer (RFC 7523 section 3.1), a code and a refresh token (RFC 6749 section 5.2) are refused so.
     """
+
+
+class SignInRefused(Refused):
+    """This user gets nothing at this client: access_denied, unless the table says otherwise (RFC 6749 4.1.2.1)."""
+
+
+@contextmanager
+def as_grant() -> Iterator[None]:
+    """Whatever is refused within was presented as a grant."""
+    try:
+        yield
+    except Refused as refused:
+        raise GrantRefused(refused.reason, refused.detail) from refused
 
 
 # RFC 6749 section 5.2 and RFC 8693 section 2.2.2; what is not named here is invalid_request.
@@ -43,7 +57,7 @@ _ERRORS: Mapping[Explained, tuple[str, int]] = {
     Reason.DATABASE_UNAVAILABLE: ("temporarily_unavailable", 503),
 }
 _INVALID_REQUEST = ("invalid_request", 400)
-_INVALID_GRANT = ("invalid_grant", 400)
+_OTHERWISE = ((GrantRefused, ("invalid_grant", 400)), (SignInRefused, ("access_denied", 400)))
 
 _FORBIDDEN = str.maketrans({'"': "'", "\\": "/"})  # RFC 6749 section 5.2 keeps these out of a description
 
@@ -78,4 +92,5 @@ def refusal_answer(why: NotServed, reasons_url: str, request: HttpRequest) -> An
 
 
 def _error(why: NotServed) -> tuple[str, int]:
-    return _ERRORS.get(why.reason, _INVALID_GRANT if isinstance(why, GrantRefused) else _INVALID_REQUEST)
+    by_kind = next((error for kind, error in _OTHERWISE if isinstance(why, kind)), _INVALID_REQUEST)
+    return _ERRORS.get(why.reason, by_kind)

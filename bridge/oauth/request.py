@@ -68,7 +68,7 @@ def json_answer(status: int, document: Mapping[str, Any]) -> Answer:
 
 
 class Form:
-    """The parameters of a request body. The query string is never looked at (threats O13)."""
+    """Parameters from one place: a body, or at /authorize and /logout a query; never both (threats O13)."""
 
     def __init__(self, values: Mapping[str, Sequence[str]]) -> None:
         self._values = values

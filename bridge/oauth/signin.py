@@ -13,14 +13,13 @@ from bridge.lifecycle.refresh import horizon
 from bridge.lifecycle.signin import is_fresh, origin_of
 from bridge.model import AUTHORIZATION_CODE, AuthorizationRequest, Client
 from bridge.oauth.assertions import Accepted, Assertions
-from bridge.oauth.authorization_request import find_client, find_redirect_uri, read_request
-from bridge.oauth.request import BrowserRequest, Form, parse_parameters, read_form
+from bridge.oauth.request import BrowserRequest, Form, read_form
 from bridge.oauth.site import Site
 from bridge.oauth.steps import Outcome, Redirect, ShowError, Step
 from bridge.signin_reasons import SignInReason
 from bridge.store import Tx, requests
 from bridge.store.requests import StoredRequest
-from bridge.store.sessions import Proof
+from bridge.store.sessions import SignIn
 
 MOST_TRIES = 3  # how often a page is asked for a fresh sign-in before the user is told that it does not work
 
@@ -55,10 +54,9 @@ class SignInCompletion:
             return Outcome(ShowError(why, posted.client, self._site.begin_again(posted.client, posted.stored)))
 
     def _posted(self, form: Form, http: BrowserRequest) -> _Posted:
-        with self._site.database.reading() as tx:
-            stored = requests.find(tx, form.require("request"))
-        client = self._site.clients.find(stored.client_id, http.now) if stored is not None else None
-        if stored is None or client is None:
+        stored = self._site.stored(form.require("request"))
+        client = self._site.clients.find(stored.client_id, http.now)
+        if client is None:
             raise Refused(SignInReason.SIGN_IN_EXPIRED)
         page = self._site.signin_url(client)
         if page is None or http.origin != origin_of(page):
@@ -68,34 +66,27 @@ class SignInCompletion:
     def _taken(self, form: Form, posted: _Posted, now: int) -> Step:
         stored, client = posted.stored, posted.client
         on = Redirect(self._site.authorize_url(client.client_id, stored.request_id))
-        if not 0 <= now - stored.began_at < requests.TTL or stored.finished_at is not None:
+        if stored.is_over(now):
             return on  # it begins again there
         if form.get("error") is not None:
             with self._site.database.writing() as tx:
                 requests.deny(tx, stored.request_id, now)
             return on
-        request = self._request(stored, now)
+        request = self._site.request_of(stored, now)
         door = Door(origins=frozenset({origin_of(posted.page)}), max_age=self._longest)
         accepted = self._assertions.accept(form.require("token"), client, door, request.scope, now)
         return self._site.database.decide(lambda tx: self._kept(tx, posted, request, accepted, now))
-
-    def _request(self, stored: StoredRequest, now: int) -> AuthorizationRequest:
-        parameters = parse_parameters(stored.query)
-        client = find_client(parameters, self._site.clients, now)
-        redirect_uri = find_redirect_uri(parameters, client)
-        return read_request(parameters, client, redirect_uri, issuer=self._site.issuer, selection=self._site.selection)
 
     def _kept(self, tx: Tx, posted: _Posted, request: AuthorizationRequest, accepted: Accepted, now: int) -> Step:
         stored, client, assertion = posted.stored, posted.client, accepted.assertion
         known = self._assertions.recognise(tx, accepted, client, AUTHORIZATION_CODE, now)
         fresh = is_fresh(assertion, known.first_seen_at, stored.began_at)
-        too_old = request.max_age is not None and now - known.auth_time > request.max_age
-        if not fresh and ("login" in request.prompt or too_old or known.signed_out):
+        if not fresh and (known.signed_out or request.demands_newer(known.auth_time, now)):
             if stored.tries >= MOST_TRIES:
                 raise Refused(SignInReason.SIGN_IN_NOT_FRESH)
             requests.ask_again(tx, stored.request_id)
             return Redirect(self._site.signin_page(posted.page, request, stored.request_id, afresh=True))
-        proof = Proof(
+        sign_in = SignIn(
             sub=known.user.sub,
             environment_id=assertion.environment.environment_id,
             session_key=assertion.session_key,
@@ -104,6 +95,6 @@ class SignInCompletion:
             amr=accepted.identity.amr,
             trusted_until=horizon(assertion),
         )
-        value = requests.keep_proof(tx, stored.request_id, proof, is_fresh=fresh)
+        value = requests.keep_sign_in(tx, stored.request_id, sign_in, is_fresh=fresh)
         more = {} if value is None else {"proof": value}  # None: it was posted twice, and the first has been used
         return Redirect(self._site.authorize_url(client.client_id, stored.request_id, **more))

@@ -10,7 +10,8 @@ from urllib.parse import urlencode
 from bridge.errors import Refused
 from bridge.lifecycle.signin import origin_of
 from bridge.model import AuthorizationRequest, Client, Environment
-from bridge.oauth.request import Form
+from bridge.oauth.authorization_request import bare_request, find_client, find_redirect_uri, read_request
+from bridge.oauth.request import BrowserRequest, Form, parse_parameters
 from bridge.oauth.steps import with_query
 from bridge.signin_reasons import SignInReason
 from bridge.store import Database, requests
@@ -76,11 +77,33 @@ class Site:
         request_uri = form.get("request_uri")
         if request_uri is None or not request_uri.startswith(REQUEST_URI):
             return None
-        with self.database.reading() as tx:
-            stored = requests.find(tx, request_uri.removeprefix(REQUEST_URI))
-        if stored is None or stored.client_id != client.client_id:
+        stored = self.stored(request_uri.removeprefix(REQUEST_URI))
+        if stored.client_id != client.client_id:
             raise Refused(SignInReason.SIGN_IN_EXPIRED)
         return stored
+
+    def read(self, parameters: Form, bare: AuthorizationRequest) -> AuthorizationRequest:
+        """The authorization request in some parameters. Raises Refused, to be answered as `bare` says."""
+        return read_request(parameters, bare, issuer=self.issuer, selection=self.selection)
+
+    def request_of(self, stored: StoredRequest, now: int) -> AuthorizationRequest:
+        """The authorization request that was stored. Raises Refused if its client may not ask so any more."""
+        parameters = parse_parameters(stored.query)
+        client = find_client(parameters, self.clients, now)
+        return self.read(parameters, bare_request(parameters, client, find_redirect_uri(parameters, client)))
+
+    def stored(self, request_id: str) -> StoredRequest:
+        """The stored request of that id. Raises Refused and Unavailable."""
+        with self.database.reading() as tx:
+            found = requests.find(tx, request_id)
+        if found is None:
+            raise Refused(SignInReason.SIGN_IN_EXPIRED)
+        return found
+
+    def check_form(self, http: BrowserRequest, form: Form, cookie: str | None, *purpose: str) -> None:
+        """Raises Refused unless a form of ours comes from the page that we showed, for this very purpose (O16)."""
+        if http.origin not in (None, self.origin) or not _fits(form.get("seal"), cookie, *purpose):
+            raise Refused(SignInReason.FORM_FORGED)
 
     def new_browser(self) -> str:
         """A value that names a browser."""
@@ -101,7 +124,7 @@ def seal_of(cookie: str, *parts: str) -> str:
     return hmac.new(cookie.encode("utf-8", "surrogatepass"), message, hashlib.sha256).hexdigest()
 
 
-def fits(seal: str | None, cookie: str | None, *parts: str) -> bool:
+def _fits(seal: str | None, cookie: str | None, *parts: str) -> bool:
     """Whether a form brings the seal of what it was shown for."""
     if seal is None or cookie is None:
         return False

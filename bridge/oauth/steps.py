@@ -6,7 +6,6 @@ from urllib.parse import urlencode, urlsplit
 
 from bridge.errors import NotServed
 from bridge.model import AuthorizationRequest, Client, User
-from bridge.oauth.refusals import error_document
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +20,7 @@ class PostForm:
     """A page whose form is posted to a registered redirect_uri (OAuth 2.0 Form Post Response Mode)."""
 
     url: str
+    client: Client
     fields: Mapping[str, str] = field(repr=False)
 
 
@@ -34,12 +34,20 @@ class ShowError:
 
 
 @dataclass(frozen=True, slots=True)
+class ShowSignInMissing:
+    """A page that says that there is no page yet on which this client's users could sign in."""
+
+    client: Client
+
+
+@dataclass(frozen=True, slots=True)
 class ShowConsent:
     """A page that asks the user to let a client have what it asks for."""
 
     request: AuthorizationRequest
     user: User
     fields: Mapping[str, str] = field(repr=False)
+    switch: str  # where the user signs in with another account
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +66,7 @@ class ShowLoggedOut:
     client: Client | None = None
 
 
-Step = Redirect | PostForm | ShowError | ShowConsent | ShowLogout | ShowLoggedOut
+Step = Redirect | PostForm | ShowError | ShowSignInMissing | ShowConsent | ShowLogout | ShowLoggedOut
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,16 +84,3 @@ def with_query(url: str, parameters: Mapping[str, str]) -> str:
         return url
     joint = "&" if urlsplit(url).query else ("" if url.endswith("?") else "?")
     return f"{url}{joint}{urlencode(parameters)}"
-
-
-def to_client(request: AuthorizationRequest, issuer: str, answer: Mapping[str, str]) -> Step:
-    """An authorization response, in the mode that was asked for, always with state and iss (RFC 9207)."""
-    parameters = {**answer, **({} if request.state is None else {"state": request.state}), "iss": issuer}
-    if request.response_mode == "form_post":
-        return PostForm(request.redirect_uri, parameters)
-    return Redirect(with_query(request.redirect_uri, parameters))
-
-
-def error_to_client(request: AuthorizationRequest, issuer: str, why: NotServed, reasons_url: str) -> Step:
-    """An error response (OIDC Core section 3.1.2.6)."""
-    return to_client(request, issuer, error_document(why, reasons_url))

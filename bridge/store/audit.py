@@ -9,6 +9,7 @@ from bridge.store.database import Tx
 from bridge.store.tables import audit
 
 _RECORD = insert(audit)
+_EVENTS = {event.word: event for event in Event}
 _CAUSES = {cause.word: cause for cause in Cause}
 
 
@@ -16,7 +17,7 @@ def record(tx: Tx, entry: AuditEntry) -> None:
     """Keep an entry."""
     row = {
         "at": entry.at,
-        "event": entry.event.value,
+        "event": entry.event.word,
         "actor": entry.actor,
         "client_id": entry.client_id,
         "sub": entry.sub,
@@ -49,7 +50,7 @@ def about_user(tx: Tx, sub: str) -> list[AuditEntry]:
 def _entry(row: Row[*tuple[object, ...]]) -> AuditEntry:
     return AuditEntry(
         at=row.at,
-        event=Event(row.event),
+        event=_EVENTS[row.event],
         actor=row.actor,
         client_id=row.client_id,
         sub=row.sub,

@@ -6,15 +6,16 @@ from dataclasses import dataclass, field
 
 from sqlalchemy import bindparam, insert, select, update
 
-from bridge.model import User
+from bridge.model import AuthorizationRequest, User
 from bridge.store.database import Tx
 from bridge.store.grants import KeptGrant, kept_grant
 from bridge.store.handles import digest_of
 from bridge.store.tables import codes, grants, users
-from bridge.store.users import USER_COLUMNS, user_of
+from bridge.store.users import USER_BESIDE, user_of
 
 CODE_PREFIX = "dob_code_"
-TTL = 60  # seconds (RFC 9700, FAPI 2.0)
+TTL = 60  # seconds (FAPI 2.0)
+REMEMBERED = 86400  # seconds in which a second use is noticed, unless its grant ends earlier
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +38,7 @@ _HAND_OUT = insert(codes)
 _FIND = (
     select(
         grants,
-        *(column.label(f"user_{column.name}") for column in USER_COLUMNS),
+        *USER_BESIDE,
         codes.c.redirect_uri,
         codes.c.code_challenge,
         codes.c.nonce,
@@ -56,31 +57,19 @@ _SPEND = (
 )
 
 
-def hand_out(
-    tx: Tx,
-    grant_id: str,
-    *,
-    redirect_uri: str,
-    code_challenge: str | None,
-    nonce: str | None,
-    acr: str | None,
-    id_token_claims: tuple[str, ...],
-    forget_at: int,
-    now: int,
-) -> str:
-    """A new code for a grant. Its row stays until `forget_at`, so that a second use is noticed."""
+def hand_out(tx: Tx, grant_id: str, request: AuthorizationRequest, *, ends_at: int, now: int) -> str:
+    """A new code for a grant that ends at `ends_at`, good for the client that made this request."""
     code = CODE_PREFIX + secrets.token_urlsafe(32)
     row = {
         "digest": digest_of(code),
         "grant_id": grant_id,
-        "redirect_uri": redirect_uri,
-        "code_challenge": code_challenge,
-        "nonce": nonce,
-        "acr": acr,
-        "id_token_claims": json.dumps(id_token_claims),
-        "issued_at": now,
+        "redirect_uri": request.redirect_uri,
+        "code_challenge": request.code_challenge,
+        "nonce": request.nonce,
+        "acr": request.acr,
+        "id_token_claims": json.dumps(request.id_token_claims),
         "expires_at": now + TTL,
-        "forget_at": forget_at,
+        "forget_at": min(ends_at, now + REMEMBERED),
     }
     tx.execute(_HAND_OUT, row)
     return code

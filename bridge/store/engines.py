@@ -10,6 +10,7 @@ from sqlalchemy.exc import ArgumentError
 
 MEMORY = ":memory:"
 BUSY_TIMEOUT = 4000  # milliseconds that a writer waits for another
+MIGRATION_TIMEOUT = 60_000  # and that a migration waits for another instance's
 
 _SQLITE = frozenset({"sqlite", "sqlite+pysqlite"})
 _POSTGRESQL = "postgresql+psycopg"
@@ -95,4 +96,10 @@ def _prepare_sqlite(connection: Any, _: object) -> None:
 
 
 def _begin_sqlite(tx: Connection) -> None:
-    tx.exec_driver_sql("BEGIN" if tx.get_execution_options()["access"] is Access.READ else "BEGIN IMMEDIATE")
+    access = tx.get_execution_options()["access"]
+    if access is not Access.MIGRATE:
+        tx.exec_driver_sql("BEGIN" if access is Access.READ else "BEGIN IMMEDIATE")
+        return
+    tx.exec_driver_sql(f"PRAGMA busy_timeout = {MIGRATION_TIMEOUT}")
+    tx.exec_driver_sql("BEGIN IMMEDIATE")
+    tx.exec_driver_sql(f"PRAGMA busy_timeout = {BUSY_TIMEOUT}")

@@ -1,4 +1,4 @@
-"""Grants that are kept: those that a refresh token stands for. Opened once, closed once, for a cause."""
+"""Grants that are kept: those that a code or a refresh token stands for. Opened once, closed once, for a cause."""
 
 import json
 import secrets
@@ -8,7 +8,7 @@ from sqlalchemy import Row, Select, bindparam, insert, or_, select, update
 
 from bridge.errors import Refused
 from bridge.history import Cause
-from bridge.model import Grant
+from bridge.model import Client, Grant, User
 from bridge.reasons import Reason
 from bridge.store.database import Tx
 from bridge.store.tables import grants, users
@@ -36,6 +36,20 @@ class KeptGrant:
     def is_open(self, now: int) -> bool:
         """Whether it may still be used: neither closed nor past its absolute end."""
         return self.closed_at is None and now < self.expires_at
+
+    def given_to(self, client: Client, user: User) -> Grant:
+        """The grant as it was given, to be minted from; never past its absolute end."""
+        return Grant(
+            client=client,
+            user=user,
+            scope=self.scope,
+            audience=self.audience,
+            sid=self.sid,
+            auth_time=self.auth_time,
+            amr=self.amr,
+            horizon=self.expires_at,
+            grant_id=self.grant_id,
+        )
 
 
 _OPENED = (

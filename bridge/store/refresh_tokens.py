@@ -16,7 +16,7 @@ from bridge.store.database import Tx
 from bridge.store.grants import KeptGrant, kept_grant
 from bridge.store.handles import digest_of, is_refresh_token, new_refresh_token, pad_between, successor_of
 from bridge.store.tables import grants, refresh_tokens, users
-from bridge.store.users import USER_COLUMNS, user_of
+from bridge.store.users import USER_BESIDE, user_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +41,7 @@ _HEAD = (
 _FIND = (
     select(
         grants,
-        *(column.label(f"user_{column.name}") for column in USER_COLUMNS),
+        *USER_BESIDE,
         refresh_tokens.c.sequence,
         refresh_tokens.c.expires_at.label("idle_at"),
         refresh_tokens.c.spent_at,

@@ -1,7 +1,7 @@
 """Authorization requests on their way through the browser: the query as it came, and how far it has got.
 
-    begun ──keep_proof──▶ proven ──redeem_proof──▶ signed in ──consent──▶ consented ──finish──▶ finished
-                                                             └──deny────▶ denied
+    begun ──keep_sign_in──▶ proven ──redeem_sign_in──▶ signed in ──consent──▶ consented ──finish──▶ finished
+                                                                 └──deny────▶ denied
 
 Progress belongs to one browser, whose cookie's digest stands here, and is over after TTL; the query is remembered for
 longer, so that a page that was left open begins again.
@@ -16,7 +16,7 @@ from sqlalchemy import ColumnElement, bindparam, insert, select, update
 
 from bridge.store.database import Tx
 from bridge.store.handles import digest_of
-from bridge.store.sessions import Proof
+from bridge.store.sessions import SignIn
 from bridge.store.tables import requests
 
 TTL = 600  # seconds for which progress counts
@@ -24,26 +24,37 @@ KEPT = 86400  # seconds for which the query is remembered
 
 
 @dataclass(frozen=True, slots=True)
+class Progress:
+    """How far a request has got. `request_id` is None where it is new, and nothing is remembered of it."""
+
+    request_id: str | None = None
+    signed_in: bool = False
+    is_fresh: bool = False  # the user acted for that sign-in
+    consented: bool = False
+    denied: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class StoredRequest:
-    """An authorization request and its progress."""
+    """An authorization request as it came, and what was achieved of it."""
 
     request_id: str
     client_id: str
     query: str
-    browser_digest: bytes | None
     began_at: int
     tries: int
-    signed_in_at: int | None
-    is_fresh: bool
-    consented_at: int | None
-    denied_at: int | None
-    finished_at: int | None
+    browser_digest: bytes | None
+    is_answered: bool
+    achieved: Progress
 
-    def goes_on(self, browser: str | None, now: int) -> bool:
-        """Whether its progress counts: in time, not finished, and in the browser that began it."""
-        if browser is None or not browser.isascii() or self.finished_at is not None:
-            return False
-        return 0 <= now - self.began_at < TTL and self.browser_digest == digest_of(browser)
+    def is_over(self, now: int) -> bool:
+        """Whether it is answered, or began too long ago: it can only begin again."""
+        return self.is_answered or not 0 <= now - self.began_at < TTL
+
+    def progress(self, browser: str | None, now: int) -> Progress:
+        """What counts of what was achieved: all of it in the browser that began, else nothing."""
+        mine = browser is not None and browser.isascii() and self.browser_digest == digest_of(browser)
+        return self.achieved if mine and not self.is_over(now) else Progress()
 
 
 _FIND = select(requests).where(requests.c.request_id == bindparam("wanted_id"))
@@ -87,30 +98,33 @@ def find(tx: Tx, request_id: str) -> StoredRequest | None:
         request_id=row.request_id,
         client_id=row.client_id,
         query=row.query,
-        browser_digest=row.browser_digest,
         began_at=row.began_at,
         tries=row.tries,
-        signed_in_at=row.signed_in_at,
-        is_fresh=bool(row.is_fresh),
-        consented_at=row.consented_at,
-        denied_at=row.denied_at,
-        finished_at=row.finished_at,
+        browser_digest=row.browser_digest,
+        is_answered=row.finished_at is not None,
+        achieved=Progress(
+            request_id=row.request_id,
+            signed_in=row.signed_in_at is not None,
+            is_fresh=bool(row.is_fresh),
+            consented=row.consented_at is not None,
+            denied=row.denied_at is not None,
+        ),
     )
 
 
-def keep_proof(tx: Tx, request_id: str, proof: Proof, *, is_fresh: bool) -> str | None:
+def keep_sign_in(tx: Tx, request_id: str, sign_in: SignIn, *, is_fresh: bool) -> str | None:
     """Keep who signed in; the value that opens the session, once. None if the request has got further already."""
     value = secrets.token_urlsafe(32)
     kept = {
         "wanted_id": request_id,
         "new_digest": digest_of(value),
-        "new_proof": json.dumps(asdict(proof)),
+        "new_proof": json.dumps(asdict(sign_in)),
         "fresh": is_fresh,
     }
     return value if tx.execute(_KEEP_PROOF, kept).rowcount == 1 else None
 
 
-def redeem_proof(tx: Tx, request_id: str, value: str, now: int) -> Proof | None:
+def redeem_sign_in(tx: Tx, request_id: str, value: str, now: int) -> SignIn | None:
     """Who signed in, if the value is the one that was kept; of any number of redeemers one is told."""
     if not value.isascii():
         return None
@@ -119,7 +133,7 @@ def redeem_proof(tx: Tx, request_id: str, value: str, now: int) -> Proof | None:
     if proof is None:
         return None
     document: dict[str, Any] = json.loads(proof)
-    return Proof(**{**document, "amr": tuple(document["amr"])})
+    return SignIn(**{**document, "amr": tuple(document["amr"])})
 
 
 def ask_again(tx: Tx, request_id: str) -> None:

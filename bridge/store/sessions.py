@@ -12,11 +12,11 @@ from bridge.model import Session, User
 from bridge.store.database import Tx
 from bridge.store.handles import digest_of
 from bridge.store.tables import sessions, users
-from bridge.store.users import USER_COLUMNS, user_of
+from bridge.store.users import USER_BESIDE, user_of
 
 
 @dataclass(frozen=True, slots=True)
-class Proof:
+class SignIn:
     """What a verified sign-in opens a session with. `trusted_until`: the horizon of its assertion."""
 
     sub: str
@@ -30,7 +30,7 @@ class Proof:
 
 _OPEN = insert(sessions)
 _FIND = (
-    select(sessions, *(column.label(f"user_{column.name}") for column in USER_COLUMNS))
+    select(sessions, *USER_BESIDE)
     .select_from(sessions.join(users, users.c.sub == sessions.c.sub))
     .where(
         sessions.c.digest == bindparam("wanted"),
@@ -44,9 +44,9 @@ _CLOSE = _RENEW.values(closed_at=bindparam("now"), closed_cause=bindparam("cause
 _TOUCH = _RENEW.values(idle_at=bindparam("later"))
 
 
-def find(tx: Tx, cookie: str, now: int) -> tuple[Session, User] | None:
-    """The open session that a cookie stands for, and its user, disabled or not."""
-    if not cookie.isascii():
+def find(tx: Tx, cookie: str | None, now: int) -> tuple[Session, User] | None:
+    """The open session that a browser's cookie stands for, if it sent one, and its user, disabled or not."""
+    if cookie is None or not cookie.isascii():
         return None
     row = tx.execute(_FIND, {"wanted": digest_of(cookie), "now": now}).first()
     if row is None:
@@ -55,27 +55,16 @@ def find(tx: Tx, cookie: str, now: int) -> tuple[Session, User] | None:
     return None if user.was_revoked_since(row.opened_at) else (_session(row), user)
 
 
-def open_session(tx: Tx, proof: Proof, *, idle_at: int, expires_at: int, now: int) -> tuple[str, Session]:
-    """A new session, and the value of the cookie that stands for it."""
+def open_session(tx: Tx, sign_in: SignIn, *, idle_at: int, expires_at: int, now: int) -> str:
+    """A new session; the value of the cookie that stands for it."""
     cookie, session_id = secrets.token_urlsafe(32), secrets.token_urlsafe(16)
-    made = {"session_id": session_id, "opened_at": now, **_signed_in(proof, cookie, idle_at, expires_at)}
-    tx.execute(_OPEN, made)
-    return cookie, Session(
-        session_id=session_id,
-        sub=proof.sub,
-        environment_id=proof.environment_id,
-        session_key=proof.session_key,
-        origin=proof.origin,
-        auth_time=proof.auth_time,
-        amr=proof.amr,
-        opened_at=now,
-        expires_at=expires_at,
-    )
+    tx.execute(_OPEN, {"session_id": session_id, "opened_at": now, **_signed_in(sign_in, cookie, idle_at, expires_at)})
+    return cookie
 
 
-def sign_in_again(tx: Tx, session: Session, proof: Proof, *, idle_at: int, expires_at: int) -> str | None:
+def sign_in_again(tx: Tx, session: Session, sign_in: SignIn, *, idle_at: int, expires_at: int) -> str | None:
     """The same user has signed in anew: the session goes on under a new cookie. None if it has been closed."""
-    renewed = _RENEW.values(**_signed_in(proof, cookie := secrets.token_urlsafe(32), idle_at, expires_at))
+    renewed = _RENEW.values(**_signed_in(sign_in, cookie := secrets.token_urlsafe(32), idle_at, expires_at))
     return cookie if tx.execute(renewed, {"wanted_id": session.session_id}).rowcount == 1 else None
 
 
@@ -89,15 +78,15 @@ def close(tx: Tx, session_id: str, cause: Cause, now: int) -> bool:
     return tx.execute(_CLOSE, {"wanted_id": session_id, "now": now, "cause": cause.word}).rowcount == 1
 
 
-def _signed_in(proof: Proof, cookie: str, idle_at: int, expires_at: int) -> dict[str, Any]:
+def _signed_in(sign_in: SignIn, cookie: str, idle_at: int, expires_at: int) -> dict[str, Any]:
     return {
         "digest": digest_of(cookie),
-        "sub": proof.sub,
-        "environment_id": proof.environment_id,
-        "session_key": proof.session_key,
-        "origin": proof.origin,
-        "auth_time": proof.auth_time,
-        "amr": json.dumps(proof.amr),
+        "sub": sign_in.sub,
+        "environment_id": sign_in.environment_id,
+        "session_key": sign_in.session_key,
+        "origin": sign_in.origin,
+        "auth_time": sign_in.auth_time,
+        "amr": json.dumps(sign_in.amr),
         "idle_at": idle_at,
         "expires_at": expires_at,
     }

@@ -6,10 +6,13 @@ from bridge.store.database import Database
 from bridge.store.tables import (
     audit,
     client_credentials,
+    codes,
     grants,
     refresh_tokens,
+    requests,
     revoked_tokens,
     seen_assertions,
+    sessions,
     upstream_sessions,
 )
 
@@ -32,6 +35,9 @@ def sweep(database: Database, now: int, *, audit_retention: int) -> dict[str, in
             (client_credentials, client_credentials.c.not_after < now),
             (refresh_tokens, refresh_tokens.c.expires_at < past),
             (grants, grants.c.expires_at < past),
+            (codes, codes.c.forget_at < past),
+            (requests, requests.c.expires_at < past),
+            (sessions, sessions.c.expires_at < past),
             (revoked_tokens, revoked_tokens.c.expires_at < past),
             (audit, audit.c.at < now - audit_retention),
         )

@@ -235,7 +235,6 @@ codes = Table(
     Column("nonce", Text),
     Column("id_token_claims", Text, nullable=False),  # asked for by name (OIDC Core section 5.5)
     Column("acr", Text),
-    Column("issued_at", BigInteger, nullable=False),
     Column("expires_at", BigInteger, nullable=False),
     Column("forget_at", BigInteger, nullable=False, index=True),  # until then a second use is noticed
     Column("spent_at", BigInteger),

@@ -38,6 +38,9 @@ USER_COLUMNS = (
 )
 """What `user_of` makes a User of."""
 
+USER_BESIDE = tuple(column.label(f"user_{column.name}") for column in USER_COLUMNS)
+"""The same beside another table's columns, for `user_of(row, prefix="user_")`."""
+
 _FIND = (
     select(
         users.c.sub,

@@ -1,4 +1,4 @@
-"""Our own tokens, back: the only reader of access tokens (RFC 9068 section 4)."""
+"""Our own tokens, back: the only reader of access tokens (RFC 9068 section 4), and of ID tokens as hints."""
 
 from dataclasses import dataclass, field
 from typing import Any

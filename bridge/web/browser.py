@@ -21,9 +21,9 @@ from bridge.oauth.steps import (
     ShowError,
     ShowLoggedOut,
     ShowLogout,
+    ShowSignInMissing,
     Step,
 )
-from bridge.signin_reasons import SignInReason
 from bridge.web import render
 from bridge.web.endpoints import log_refusal
 
@@ -31,7 +31,7 @@ log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
-class Door:
+class BrowserEndpoint:
     """One endpoint for people: its path, its methods, and who answers."""
 
     path: str
@@ -56,7 +56,9 @@ class Cookies:
         return cls(f"{prefix}bridge-browser-{own}", f"{prefix}bridge-session-{own}", parts.scheme == "https")
 
 
-def browser_blueprint(doors: Sequence[Door], *, issuer: str, reasons_url: str, clock: Clock) -> Blueprint:
+def browser_blueprint(
+    endpoints: Sequence[BrowserEndpoint], *, issuer: str, reasons_url: str, clock: Clock
+) -> Blueprint:
     """The blueprint of the endpoints for people."""
     blueprint = Blueprint("browser", __name__)
     cookies = Cookies.of(issuer)
@@ -64,14 +66,16 @@ def browser_blueprint(doors: Sequence[Door], *, issuer: str, reasons_url: str, c
     def show(step: Step) -> Response:
         return _response(step, issuer, reasons_url)
 
-    for door in doors:
-        _add(blueprint, door, cookies, clock, show)
+    for endpoint in endpoints:
+        _add(blueprint, endpoint, cookies, clock, show)
     return blueprint
 
 
-def _add(blueprint: Blueprint, door: Door, cookies: Cookies, clock: Clock, show: Callable[[Step], Response]) -> None:
+def _add(
+    blueprint: Blueprint, endpoint: BrowserEndpoint, cookies: Cookies, clock: Clock, show: Callable[[Step], Response]
+) -> None:
     def view() -> Response:
-        if request.method not in door.methods:  # Flask adds HEAD, which would do what GET does
+        if request.method not in endpoint.methods:  # Flask adds HEAD, which would do what GET does
             abort(405)
         sent = request.cookies
         http = BrowserRequest(
@@ -84,17 +88,17 @@ def _add(blueprint: Blueprint, door: Door, cookies: Cookies, clock: Clock, show:
             session=sent.get(cookies.session) or None,
             now=clock(),
         )
-        outcome = door.respond(http)
+        outcome = endpoint.respond(http)
         response = show(outcome.step)
         _set(response, cookies.browser, outcome.browser, sent, secure=cookies.secure)
         _set(response, cookies.session, outcome.session, sent, secure=cookies.secure)
         return response
 
     blueprint.add_url_rule(
-        door.path,
-        endpoint=door.path.strip("/").replace("/", "-"),
+        endpoint.path,
+        endpoint=endpoint.path.strip("/").replace("/", "-"),
         view_func=view,
-        methods=list(door.methods),
+        methods=list(endpoint.methods),
         provide_automatic_options=False,
     )
 
@@ -114,8 +118,8 @@ def _response(step: Step, issuer: str, reasons_url: str) -> Response:
     match step:
         case Redirect(url):
             return Response(status=303, headers={"Location": url, **_SECRETIVE})
-        case PostForm(url, fields):
-            return render.form_post(render.FormPost(url, fields))
+        case PostForm(url, client, fields):
+            return render.form_post(render.FormPost(url, fields, _known_as(client)[0]))
         case ShowConsent():
             return _consent(step, issuer)
         case ShowLogout(client, user, fields):
@@ -123,6 +127,8 @@ def _response(step: Step, issuer: str, reasons_url: str) -> Response:
             return render.logout(render.Logout(f"{issuer}/logout", fields, _shown_user(user), name, home))
         case ShowLoggedOut(client):
             return render.logged_out(render.LoggedOut(*_known_as(client)))
+        case ShowSignInMissing(client):
+            return render.signin_missing(render.SigninMissing(client.client_id, *_known_as(client)))
         case ShowError():
             return _error(step, reasons_url)
 
@@ -138,6 +144,7 @@ def _consent(step: ShowConsent, issuer: str) -> Response:
         action=f"{issuer}/consent",
         fields=step.fields,
         redirect_uri=step.request.redirect_uri,
+        switch_url=step.switch,
     )
     return render.consent(page)
 
@@ -154,11 +161,9 @@ def _error(step: ShowError, reasons_url: str) -> Response:
     why, client = step.why, step.client
     request_id = log_refusal(why)
     name, back = _known_as(client)
-    if why.reason is SignInReason.SIGN_IN_PAGE_MISSING and client is not None:
-        return render.signin_missing(render.SigninMissing(client.client_id, name, back))
     unavailable = isinstance(why, Unavailable)
     page = render.Error(
-        title="This does not work right now" if unavailable else "You could not be signed in",
+        title="This does not work right now" if unavailable else "This cannot go on",
         sentence=why.reason.means,
         code=why.reason.code,
         request_id=request_id,
@@ -176,8 +181,9 @@ def _error(step: ShowError, reasons_url: str) -> Response:
 
 def _shown_user(user: User) -> str:
     """How people know their account: by their e-mail address, name or wallet."""
-    for claim in ("email", "name", "wallet_address"):
+    for claim in ("email", "name"):
         value = user.claims.get(claim)
         if isinstance(value, str) and value:
             return value
-    return user.sub
+    wallet = str(user.claims.get("wallet_address") or user.sub)
+    return wallet if len(wallet) <= 20 else f"{wallet[:6]}…{wallet[-4:]}"

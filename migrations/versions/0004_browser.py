@@ -57,7 +57,6 @@ def upgrade() -> None:
         sa.Column("nonce", sa.Text),
         sa.Column("id_token_claims", sa.Text, nullable=False),
         sa.Column("acr", sa.Text),
-        sa.Column("issued_at", sa.BigInteger, nullable=False),
         sa.Column("expires_at", sa.BigInteger, nullable=False),
         sa.Column("forget_at", sa.BigInteger, nullable=False, index=True),
         sa.Column("spent_at", sa.BigInteger),

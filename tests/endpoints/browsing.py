@@ -31,10 +31,13 @@ class _Form(HTMLParser):
         self.action = ""
         self.fields: dict[str, str] = {}
         self.ids: set[str] = set()
+        self.links: list[str] = []
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         found = {name: value or "" for name, value in attrs}
         self.ids.add(found.get("id", ""))
+        if tag == "a":
+            self.links.append(found.get("href", ""))
         if tag == "form":
             self.action = found.get("action", "")
         if tag == "input" and "name" in found:
@@ -49,6 +52,10 @@ def form_of(page: TestResponse) -> _Form:
 
 def ids_of(page: TestResponse) -> set[str]:
     return form_of(page).ids
+
+
+def links_of(page: TestResponse) -> list[str]:
+    return form_of(page).links
 
 
 def parameters(url: str) -> dict[str, str]:

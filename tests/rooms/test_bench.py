@@ -23,8 +23,11 @@ pytestmark = pytest.mark.skipif(not is_measurable(), reason="needs Linux's /proc
 
 ROOT = Path(__file__).parents[2]
 BENCH = [sys.executable, "-m", "bench", "--quick"]
-EXCHANGES = {"exchange RS256", "exchange ES256", "exchange RS256, small token", "exchange RS256, new sign-in"}
-CASES = EXCHANGES | {"userinfo", "introspection", "discovery", "jwks"}
+EXCHANGES = {
+    *("exchange RS256", "exchange ES256", "exchange RS256, small token", "exchange RS256, new sign-in"),
+    "exchange RS256, refresh token",
+}
+CASES = EXCHANGES | {"refresh RS256", "userinfo", "introspection", "discovery", "jwks"}
 
 
 @pytest.mark.slow

@@ -18,6 +18,7 @@ from bridge.reasons import Reason
 from bridge.store import Database, clients, seen, users
 from bridge.store.clients import Clients
 from bridge.store.sweep import BATCH, sweep
+from bridge.store.tables import metadata
 
 NOW = 1_795_400_000
 DAY = 86400
@@ -267,6 +268,12 @@ def test_a_change_by_another_instance_is_seen_within_two_seconds(database: Datab
     assert serving.find("app", NOW - 5) == Client("app")  # a clock that went back
     assert serving.find("configured", NOW) == Client("configured")
     elsewhere.close()
+
+
+def test_whatever_has_an_end_is_swept(database: Database) -> None:
+    ends = {"expires_at", "forget_at", "not_after"}
+    ending = {table.name for table in metadata.sorted_tables if ends & set(table.columns.keys())}
+    assert ending <= sweep(database, NOW, audit_retention=DAY).keys()
 
 
 def test_the_sweep_removes_in_batches_what_nobody_needs_any_more(database: Database, database_url: str) -> None:
