@@ -226,6 +226,7 @@ class AuthorizationRequest:
     wanted_sub: str | None = None  # of id_token_hint or the claims parameter: this user or nobody
     id_token_claims: tuple[str, ...] = ()
     userinfo_claims: tuple[str, ...] = ()
+    consent_scope: tuple[str, ...] = ()  # the scope, and the scopes of the claims that are asked for by name
 
     def demands_newer(self, auth_time: int, now: int) -> bool:
         """Whether a sign-in of that time does not do, but a new one would (OIDC Core section 3.1.2.1)."""

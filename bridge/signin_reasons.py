@@ -21,13 +21,17 @@ class SignInReason(Explained):
         "This sign-in has taken too long, was finished already, or began in another browser.",
         "Go back to the app and sign in again.",
     )
+    COOKIES_OFF = (
+        "This browser does not send back the cookie of this server, without which nobody can be signed in.",
+        "Allow cookies for this site, or leave the app's built-in browser for a real one, and sign in again.",
+    )
     SIGN_IN_PAGE_UNKNOWN = (
         "The sign-in came from a page that is not this app's sign-in page.",
         "Its origin must be that of signin_url, and its Referrer-Policy must not be no-referrer.",
     )
     SIGN_IN_NOT_FRESH = (
         "The app asked for a new sign-in, and the one that came was an old one.",
-        "The sign-in page has to log out of Dynamic first where prompt=login is set.",
+        "The page has to log out of Dynamic first for prompt=login. If it does, set the environment's refresh_window.",
     )
     FORM_FORGED = (
         "The form did not come from the page that was shown to you, or your cookies are switched off.",
@@ -59,8 +63,8 @@ class SignInReason(Explained):
         "Send the user to /authorize without prompt=none.",
     )
     CONSENT_REQUIRED = (
-        "The user has to consent first, and prompt=none forbids asking.",
-        "Send the user to /authorize without prompt=none.",
+        "The user has to consent first, and nobody can be asked in this request.",
+        "Send the user to /authorize, without prompt=none.",
     )
     ACCESS_DENIED = (
         "The user did not want to sign in, or did not consent.",

@@ -67,3 +67,16 @@ def test_every_link_in_the_documents_leads_somewhere() -> None:
     for document in [*TOP.glob("*.md"), *TOP.glob("docs/**/*.md")]:
         for target in re.findall(r"\]\((?!https?://|#)([^)#]+)", document.read_text(encoding="utf-8")):
             assert (document.parent / target).exists(), f"{document.name}: {target}"
+
+
+def test_the_sign_in_page_in_the_documents_is_the_one_that_is_tested(repository: Callable[[str], str]) -> None:
+    example = repository("examples/nextauth/app/signin/sign-in-with-dynamic.tsx")
+    hand_back = example[example.index("function HandBack") :].rstrip()
+    assert hand_back in repository("docs/own-sign-in-page.md")
+
+
+def test_every_module_of_the_rooms_stands_in_the_picture(repository: Callable[[str], str]) -> None:
+    picture = repository("docs/architecture.md") + repository("bridge/oauth/__init__.py")
+    for room in ("store", "lifecycle", "oauth"):
+        for module in (TOP / "bridge" / room).glob("[a-z]*.py"):
+            assert re.search(rf"\b{module.stem}\b", picture), module

@@ -43,10 +43,11 @@ def sign_out(tx: Tx, session: Session, *, actor: str, now: int) -> None:
 
     The session at Dynamic that it rested on may go on; it opens no other here unless the user signs in anew.
     """
+    # The session first: whoever is opening a grant of it holds its row until they commit, or will find it closed.
+    end_session(tx, session, Cause.SIGNED_OUT, actor=actor, now=now)
     upstream.sign_out(tx, session.environment_id, session.session_key, now)
     for grant in grants.open_of_session(tx, session.session_id, now):
         close_grant(tx, grant, Cause.SIGNED_OUT, actor=actor, now=now)
-    end_session(tx, session, Cause.SIGNED_OUT, actor=actor, now=now)
 
 
 def revoke_access_token(tx: Tx, token: AccessToken, *, sub: str | None, actor: str, now: int) -> bool:

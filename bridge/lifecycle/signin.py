@@ -8,6 +8,7 @@ from bridge.lifecycle.closing import end_session
 from bridge.model import Assertion, Client, Session, User
 from bridge.store import Tx, audit, sessions
 from bridge.store.sessions import SignIn
+from bridge.store.users import Known
 
 FRESHNESS_TOLERANCE = 5  # seconds that clocks may differ
 
@@ -44,11 +45,14 @@ def serves(session: Session, client: Client, signin_url: str | None) -> bool:
     return session.origin in own_page or session.origin in client.assertion_origins
 
 
-def is_fresh(assertion: Assertion, first_seen_at: int | None, began_at: int) -> bool:
-    """Whether the user acted for this sign-in: Dynamic renews tokens silently, which is none (threats A19)."""
-    since = began_at - FRESHNESS_TOLERANCE
+def is_fresh(assertion: Assertion, known: Known, began_at: int) -> bool:
+    """Whether the user acted for this sign-in: Dynamic renews tokens silently, which is none (threats A19).
+
+    Neither the token, nor its session as far as we know it, nor the window of that session is older than the request.
+    """
     first = assertion.original_sid in (None, assertion.sid)
-    return first and assertion.issued_at >= since and first_seen_at is not None and first_seen_at >= since
+    begun = (assertion.issued_at, known.auth_time, known.first_seen_at or 0)
+    return first and min(begun) >= began_at - FRESHNESS_TOLERANCE
 
 
 def open_or_renew(
@@ -56,6 +60,7 @@ def open_or_renew(
 ) -> str:
     """The cookie of the session that a proven sign-in opens, always a new value (no fixation).
 
+    There is one session in a browser.
     The same user's session goes on; another user's ends, while what its apps hold is theirs.
     """
     expires_at = policy.expires_at(sign_in, now)
@@ -75,4 +80,4 @@ def open_or_renew(
             return renewed
     elif held is not None:
         end_session(tx, held[0], Cause.SESSION_REPLACED, actor=acting_user(sign_in.sub), now=now)
-    return sessions.open_session(tx, sign_in, idle_at=idle_at, expires_at=expires_at, now=now)
+    return sessions.open_session(tx, sign_in, idle_at=idle_at, expires_at=expires_at)

@@ -12,7 +12,8 @@ from bridge.fetch import Fetcher
 from bridge.lifecycle.gate import may_act, may_issue
 from bridge.model import Assertion, ClaimRule, Client, Grant, Identity, Json
 from bridge.reasons import Reason
-from bridge.store import Database, Tx, seen, users
+from bridge.signin_reasons import SignInReason
+from bridge.store import Database, Tx, consents, seen, users
 from bridge.store.users import Known
 from bridge.subjects import client_session
 
@@ -98,6 +99,8 @@ class Assertions:
         """
         assertion = accepted.assertion
         known = self.recognise(tx, accepted, client, grant_type, now)
+        if client.consent == "ask" and not consents.covers(tx, known.user.sub, client.client_id, scope):
+            raise Refused(SignInReason.CONSENT_REQUIRED)  # threats O10: there is no way round the page
         if once and not seen.take_once(tx, assertion):
             raise Refused(Reason.ASSERTION_REPLAYED)
         return Grant(

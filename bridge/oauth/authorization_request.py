@@ -22,7 +22,7 @@ ACR = "urn:dynamic:sign-in"
 """The one authentication context that we can vouch for: the user signed in with Dynamic."""
 
 _CHALLENGE = re.compile(r"[A-Za-z0-9_-]{43}")
-_LOOPBACK = re.compile(r"(http://(?:127\.0\.0\.1|\[::1\]))(?::\d{1,5})?([/?][^#]*)?")
+_LOOPBACK = re.compile(r"(http://(?:127\.0\.0\.1|\[::1\]))(?::([0-9]{1,5}))?([/?][^#]*)?")
 _POSTABLE = ("https://", "http://")
 _LONGEST = 2048  # characters of state, nonce and the like, which we have to carry
 
@@ -78,6 +78,8 @@ def read_request(
     may_issue(client, None, None, AUTHORIZATION_CODE)
     scope = _scope(form, client)
     wanted = _wanted_claims(form)
+    id_token_claims = selection.askable(wanted.id_token, client.scopes)
+    userinfo_claims = selection.askable(wanted.userinfo, client.scopes)
     return replace(
         bare,
         scope=scope,
@@ -90,8 +92,9 @@ def read_request(
         ui_locales=form.get("ui_locales"),
         acr=_acr(form, wanted),
         wanted_sub=_wanted_sub(wanted),
-        id_token_claims=selection.askable(wanted.id_token, client.scopes),
-        userinfo_claims=selection.askable(wanted.userinfo, client.scopes),
+        id_token_claims=id_token_claims,
+        userinfo_claims=userinfo_claims,
+        consent_scope=selection.scope_with(scope, {*id_token_claims, *userinfo_claims}),
     )
 
 
@@ -183,4 +186,6 @@ def _acr(form: Form, wanted: _WantedClaims) -> str | None:
 def _without_port(uri: str) -> str | None:
     """A loopback URI without its port; None for any other."""
     found = _LOOPBACK.fullmatch(uri)
-    return None if found is None else found[1] + (found[2] or "")
+    if found is None or int(found[2] or 0) > 65535:
+        return None
+    return found[1] + (found[3] or "")

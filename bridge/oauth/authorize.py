@@ -10,23 +10,22 @@ from dataclasses import dataclass, replace
 from urllib.parse import urlencode
 
 from bridge.errors import NotServed, Refused
-from bridge.lifecycle.gate import environment_of, may_issue
-from bridge.lifecycle.signin import SessionPolicy, open_or_renew, serves
-from bridge.model import AUTHORIZATION_CODE, AuthorizationRequest, Client, Session, User
+from bridge.lifecycle.signin import SessionPolicy, open_or_renew
+from bridge.model import AuthorizationRequest, Client, User
 from bridge.oauth.authorization_request import bare_request, find_client, find_redirect_uri
 from bridge.oauth.authorization_response import code_for, error_to_client, to_client
 from bridge.oauth.hints import hinted_sub
-from bridge.oauth.refusals import SignInRefused
 from bridge.oauth.request import BrowserRequest, Form, parse_parameters, read_form
 from bridge.oauth.site import Site
+from bridge.oauth.standing import SignedIn, check_gate, counts, is_recent
 from bridge.oauth.steps import Outcome, Redirect, ShowError, ShowSignInMissing
+from bridge.reasons import Reason
 from bridge.signin_reasons import SignInReason
-from bridge.store import Tx, consents, requests, sessions
+from bridge.store import Tx, consents, requests, sessions, upstream
 from bridge.store.requests import Progress
 
 LONGEST_QUERY = 4096  # characters that come back in a redirect; a longer request is stored
-
-SignedIn = tuple[Session, User]
+LONGEST_STORED = 16384  # characters that anybody who knows a client can make us remember
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +70,8 @@ class Authorization:
         except NotServed as why:
             return Outcome(ShowError(why, client))
         progress = Progress() if stored is None else stored.progress(http.browser, http.now)
+        if http.browser is None and form.get("proof") is not None:  # else a page that posts by itself would go round
+            return Outcome(ShowError(Refused(SignInReason.COOKIES_OFF), client))
         try:
             case = _Case(http, self._read(parameters, bare, http.now), query, progress)
             if stored is not None and form.get("switch") is not None:
@@ -88,6 +89,9 @@ class Authorization:
         if len(query) <= LONGEST_QUERY:
             return Outcome(Redirect(f"{self._site.issuer}/authorize?{query}"))
         client = find_client(form, self._site.clients, http.now)
+        find_redirect_uri(form, client)
+        if len(query) > LONGEST_STORED:
+            raise Refused(Reason.BODY_TOO_LARGE)
         with self._site.database.writing() as tx:
             request_id = requests.begin(tx, client.client_id, query, None, http.now)
         return Outcome(Redirect(self._site.authorize_url(client.client_id, request_id)))
@@ -106,11 +110,11 @@ class Authorization:
         case = replace(case, held=sessions.find(tx, case.http.session, now))
         if request_id is None or proof is None:
             return self._next(tx, case)
-        who = requests.redeem_sign_in(tx, request_id, proof, now)
-        if who is None:  # it was sent twice; what the first one achieved counts
-            return self._next(tx, case)
+        who = requests.redeem_sign_in(tx, request_id, proof)
+        if who is None or upstream.is_signed_out(tx, who.environment_id, who.session_key):
+            return self._next(tx, case)  # it was sent twice, or the user has signed out since
         cookie = open_or_renew(tx, who, case.held, self._policy, client=case.request.client, now=now)
-        progress = replace(case.progress, signed_in=True)
+        progress = replace(case.progress, signed_in_as=who.sub)
         case = replace(case, held=sessions.find(tx, cookie, now), progress=progress)
         try:
             outcome = self._next(tx, case)
@@ -124,47 +128,24 @@ class Authorization:
         if case.progress.denied:
             self._finish(tx, case)
             raise Refused(SignInReason.ACCESS_DENIED)
-        usable = self._usable(case)
-        if usable is None or self._must_sign_in(case, usable[0]):
-            return self._sign_in(tx, case, usable)
-        session, user = usable
+        held = case.held if counts(self._site, request, case.progress, case.held) else None
+        if held is None or not is_recent(request, case.progress, held[0], now):
+            return self._sign_in(tx, case, held)
+        session, user = held
+        check_gate(self._site, request, user)
         if self._must_consent(tx, case, user):
             return self._ask_consent(tx, case)
         if not self._finish(tx, case):
             return self._next(tx, replace(case, progress=Progress()))  # sent twice, and the other one was answered
-        sessions.touch(tx, session.session_id, idle_at=self._policy.idle_at(session.expires_at, now))
+        if not sessions.touch(tx, session.session_id, idle_at=self._policy.idle_at(session.expires_at, now)):
+            return self._next(tx, replace(case, progress=Progress(), held=None))  # signed out in this very moment
         return Outcome(to_client(request, self._site.issuer, {"code": code_for(tx, request, session, user, now)}))
 
     def _finish(self, tx: Tx, case: _Case) -> bool:
         request_id = case.progress.request_id
         return request_id is None or requests.finish(tx, request_id, case.http.now)
 
-    def _usable(self, case: _Case) -> SignedIn | None:
-        """Who is signed in, if that counts for this client and is whom the request asks for. Raises Refused."""
-        if case.held is None:
-            return None
-        session, user = case.held
-        client, wanted = case.request.client, case.request.wanted_sub
-        if not serves(session, client, self._site.signin_url(client)):
-            return None
-        if wanted is not None and wanted != self._site.subjects.shown_to(client, user.sub):
-            if case.progress.signed_in:
-                raise Refused(SignInReason.LOGIN_REQUIRED, "signed in as somebody else")
-            return None
-        try:
-            may_issue(client, user, environment_of(user, self._site.environments), AUTHORIZATION_CODE)
-        except Refused as why:
-            raise SignInRefused(why.reason, why.detail) from why
-        return case.held
-
-    def _must_sign_in(self, case: _Case, session: Session) -> bool:
-        progress = case.progress
-        if "select_account" in case.request.prompt and not progress.signed_in:
-            return True
-        acted = progress.signed_in and progress.is_fresh
-        return case.request.demands_newer(session.auth_time, case.http.now) and not acted
-
-    def _sign_in(self, tx: Tx, case: _Case, usable: SignedIn | None) -> Outcome:
+    def _sign_in(self, tx: Tx, case: _Case, held: SignedIn | None) -> Outcome:
         if case.is_silent:
             raise Refused(SignInReason.LOGIN_REQUIRED)
         client = case.request.client
@@ -172,18 +153,22 @@ class Authorization:
         if page is None:
             return Outcome(ShowSignInMissing(client))
         # Without a session any sign-in may do; whether it does, the page's post will tell.
-        known_since = case.http.now if usable is None else usable[0].auth_time
+        known_since = case.http.now if held is None else held[0].auth_time
         afresh = case.request.demands_newer(known_since, case.http.now)
-        request_id, browser = self._begun(tx, case, keep=not case.progress.signed_in)
+        request_id, browser = self._begun(tx, case, keep=case.progress.signed_in_as is None)
         return Outcome(Redirect(self._site.signin_page(page, case.request, request_id, afresh=afresh)), browser)
 
     def _must_consent(self, tx: Tx, case: _Case, user: User) -> bool:
-        if case.progress.consented:
+        request = case.request
+        if case.progress.consented_by == user.sub:
             return False
-        if "consent" in case.request.prompt:
+        if "consent" in request.prompt:
             return True
-        client_id, scope = case.request.client.client_id, case.request.scope
-        return self._site.asks_consent(case.request) and not consents.covers(tx, user.sub, client_id, scope)
+        if not self._site.asks_consent(request):
+            return False
+        if not request.redirect_uri.startswith("https://"):
+            return True  # whoever waits there now need not be who was allowed before (RFC 8252 section 8.6)
+        return not consents.covers(tx, user.sub, request.client.client_id, request.consent_scope)
 
     def _ask_consent(self, tx: Tx, case: _Case) -> Outcome:
         if case.is_silent:

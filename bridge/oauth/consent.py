@@ -7,6 +7,7 @@ from bridge.history import AuditEntry, Event, acting_user
 from bridge.model import AuthorizationRequest, Session, User
 from bridge.oauth.request import BrowserRequest, parse_parameters, read_form
 from bridge.oauth.site import Site, seal_of
+from bridge.oauth.standing import check_gate, counts, is_recent
 from bridge.oauth.steps import Outcome, Redirect, ShowConsent, ShowError
 from bridge.store import Tx, audit, consents, requests, sessions
 from bridge.store.requests import StoredRequest
@@ -21,7 +22,7 @@ class _Asked:
 
     def purpose(self) -> tuple[str, ...]:
         """What a decision is bound to: this request, this session, what was shown."""
-        return ("consent", self.stored.request_id, self.session.session_id, " ".join(self.request.scope))
+        return ("consent", self.stored.request_id, self.session.session_id, " ".join(self.request.consent_scope))
 
 
 class Consent:
@@ -51,27 +52,32 @@ class Consent:
             return Outcome(ShowError(why))
 
     def _asked(self, stored: StoredRequest, http: BrowserRequest) -> _Asked | None:
-        """What is asked of whom; None if the request or the session is over. Raises Refused."""
+        """What is asked of whom; None where another step is owed, which /authorize knows. Raises Refused."""
         with self._site.database.reading() as tx:
             held = sessions.find(tx, http.session, http.now)
-        if held is None or stored.progress(http.browser, http.now).request_id is None:
+        progress = stored.progress(http.browser, http.now)
+        if held is None or progress.request_id is None:
             return None
-        return _Asked(stored, self._site.request_of(stored, http.now), *held)
+        request = self._site.request_of(stored, http.now)
+        if not counts(self._site, request, progress, held) or not is_recent(request, progress, held[0], http.now):
+            return None
+        check_gate(self._site, request, held[1])
+        return _Asked(stored, request, *held)
 
 
 def _remember(tx: Tx, asked: _Asked, now: int, *, allowed: bool) -> None:
     """Keep the decision, unless the request was decided or answered meanwhile."""
     request_id, client_id = asked.stored.request_id, asked.request.client.client_id
-    if not (requests.consent if allowed else requests.deny)(tx, request_id, now):
+    if not (requests.consent(tx, request_id, asked.user.sub) if allowed else requests.deny(tx, request_id, now)):
         return
     if allowed:
-        consents.give(tx, asked.user.sub, client_id, asked.request.scope, now)
+        consents.give(tx, asked.user.sub, client_id, asked.request.consent_scope, now)
     entry = AuditEntry(
         at=now,
         event=Event.CONSENT_GIVEN if allowed else Event.CONSENT_DENIED,
         actor=acting_user(asked.user.sub),
         client_id=client_id,
         sub=asked.user.sub,
-        detail={"scope": " ".join(asked.request.scope)},
+        detail={"scope": " ".join(asked.request.consent_scope)},
     )
     audit.record(tx, entry)

@@ -15,6 +15,7 @@ from bridge.oauth.steps import Outcome, Redirect, ShowError, ShowLoggedOut, Show
 from bridge.reasons import Reason
 from bridge.signin_reasons import SignInReason
 from bridge.store import sessions
+from bridge.subjects import client_session
 
 _CARRIED = ("post_logout_redirect_uri", "state")
 
@@ -58,7 +59,7 @@ class Logout:
         return Outcome(_done(client, target), session="")
 
     def _client(self, form: Form, now: int) -> tuple[Client | None, str | None]:
-        """Who sends the user, and whom their ID token names. Raises Refused if the two do not belong together."""
+        """Who sends the user, and which session their ID token names. Raises Refused if the two do not fit."""
         hint = form.get("id_token_hint")
         token = read_hint(self._site, hint, now) if hint is not None else None
         named = form.get("client_id")
@@ -68,17 +69,19 @@ class Logout:
         client = self._site.clients.find(client_id, now) if client_id is not None else None
         if client is None and client_id is not None:
             raise Refused(SignInReason.CLIENT_UNKNOWN)
-        return client, None if token is None else token.sub
+        return client, None if token is None else token.sid
 
     def _may_end(
         self, form: Form, http: BrowserRequest, client: Client | None, held: tuple[Session, User], hinted: str | None
     ) -> bool:
-        """Whether it is the user who wants to: an ID token names them, or they have said so. Raises Refused."""
-        session, user = held
+        """Whether it is the user who wants to: an ID token names this session, or they have said so. Raises Refused."""
+        session, _ = held
         if http.method == "POST":
             self._site.check_form(http, form, http.session, *_purpose(session, client))
             return True
-        return client is not None and hinted == self._site.subjects.shown_to(client, user.sub)
+        if client is None or hinted is None:
+            return False
+        return hinted == client_session(session.environment_id, session.session_key, client.client_id)
 
 
 def _purpose(session: Session, client: Client | None) -> tuple[str, ...]:

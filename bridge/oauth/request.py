@@ -128,7 +128,7 @@ def parse_parameters(encoded: str) -> Form:
         raise Refused(Reason.REQUEST_MALFORMED, "not a form in UTF-8") from error
     values: dict[str, list[str]] = {}
     for name, value in pairs:
-        if _CONTROL.search(value):
+        if _CONTROL.search(name) or _CONTROL.search(value):
             raise Refused(Reason.REQUEST_MALFORMED, "control character")
         values.setdefault(name, []).append(value)
     return Form(values)

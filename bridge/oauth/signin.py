@@ -80,7 +80,7 @@ class SignInCompletion:
     def _kept(self, tx: Tx, posted: _Posted, request: AuthorizationRequest, accepted: Accepted, now: int) -> Step:
         stored, client, assertion = posted.stored, posted.client, accepted.assertion
         known = self._assertions.recognise(tx, accepted, client, AUTHORIZATION_CODE, now)
-        fresh = is_fresh(assertion, known.first_seen_at, stored.began_at)
+        fresh = is_fresh(assertion, known, stored.began_at)
         if not fresh and (known.signed_out or request.demands_newer(known.auth_time, now)):
             if stored.tries >= MOST_TRIES:
                 raise Refused(SignInReason.SIGN_IN_NOT_FRESH)
@@ -94,6 +94,7 @@ class SignInCompletion:
             auth_time=known.auth_time,
             amr=accepted.identity.amr,
             trusted_until=horizon(assertion),
+            kept_at=now,
         )
         value = requests.keep_sign_in(tx, stored.request_id, sign_in, is_fresh=fresh)
         more = {} if value is None else {"proof": value}  # None: it was posted twice, and the first has been used

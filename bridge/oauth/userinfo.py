@@ -36,7 +36,8 @@ class Userinfo:
             raise Refused(Reason.ACCESS_TOKEN_INVALID, "issued for another resource")
         if holder.user is None or "openid" not in holder.token.scope:
             raise Refused(Reason.SCOPE_INSUFFICIENT)
-        claims = self._selection.for_userinfo(holder.user.claims, holder.token.scope, holder.userinfo_claims)
+        asked = self._selection.askable(holder.userinfo_claims, holder.client.scopes)
+        claims = self._selection.for_userinfo(holder.user.claims, holder.token.scope, asked)
         return json_answer(200, {**claims, "sub": holder.token.sub})
 
     def _refusal(self, why: NotServed, http: HttpRequest) -> Answer:

@@ -28,9 +28,9 @@ class Progress:
     """How far a request has got. `request_id` is None where it is new, and nothing is remembered of it."""
 
     request_id: str | None = None
-    signed_in: bool = False
+    signed_in_as: str | None = None  # the sub: what one user achieved does not count for another
     is_fresh: bool = False  # the user acted for that sign-in
-    consented: bool = False
+    consented_by: str | None = None  # the sub
     denied: bool = False
 
 
@@ -62,13 +62,18 @@ _BEGIN = insert(requests)
 _UNFINISHED = (requests.c.request_id == bindparam("wanted_id"), requests.c.finished_at.is_(None))
 _KEEP_PROOF = (
     update(requests)
-    .where(*_UNFINISHED, requests.c.signed_in_at.is_(None))
-    .values(proof_digest=bindparam("new_digest"), proof=bindparam("new_proof"), is_fresh=bindparam("fresh"))
+    .where(*_UNFINISHED, requests.c.signed_in_as.is_(None))
+    .values(
+        proof_digest=bindparam("new_digest"),
+        proof=bindparam("new_proof"),
+        proven_sub=bindparam("new_sub"),
+        is_fresh=bindparam("fresh"),
+    )
 )
 _REDEEM_PROOF = (
     update(requests)
     .where(*_UNFINISHED, requests.c.proof_digest == bindparam("given_digest"))
-    .values(proof_digest=None, signed_in_at=bindparam("now"))
+    .values(proof_digest=None, signed_in_as=requests.c.proven_sub)
     .returning(requests.c.proof)
 )
 
@@ -104,9 +109,9 @@ def find(tx: Tx, request_id: str) -> StoredRequest | None:
         is_answered=row.finished_at is not None,
         achieved=Progress(
             request_id=row.request_id,
-            signed_in=row.signed_in_at is not None,
+            signed_in_as=row.signed_in_as,
             is_fresh=bool(row.is_fresh),
-            consented=row.consented_at is not None,
+            consented_by=row.consented_by,
             denied=row.denied_at is not None,
         ),
     )
@@ -119,16 +124,17 @@ def keep_sign_in(tx: Tx, request_id: str, sign_in: SignIn, *, is_fresh: bool) ->
         "wanted_id": request_id,
         "new_digest": digest_of(value),
         "new_proof": json.dumps(asdict(sign_in)),
+        "new_sub": sign_in.sub,
         "fresh": is_fresh,
     }
     return value if tx.execute(_KEEP_PROOF, kept).rowcount == 1 else None
 
 
-def redeem_sign_in(tx: Tx, request_id: str, value: str, now: int) -> SignIn | None:
+def redeem_sign_in(tx: Tx, request_id: str, value: str) -> SignIn | None:
     """Who signed in, if the value is the one that was kept; of any number of redeemers one is told."""
     if not value.isascii():
         return None
-    given = {"wanted_id": request_id, "given_digest": digest_of(value), "now": now}
+    given = {"wanted_id": request_id, "given_digest": digest_of(value)}
     proof = tx.execute(_REDEEM_PROOF, given).scalar()
     if proof is None:
         return None
@@ -141,9 +147,9 @@ def ask_again(tx: Tx, request_id: str) -> None:
     tx.execute(update(requests).where(*_UNFINISHED).values(tries=requests.c.tries + 1), {"wanted_id": request_id})
 
 
-def consent(tx: Tx, request_id: str, now: int) -> bool:
-    """The user has consented; False if the request has ended."""
-    return _mark(tx, request_id, requests.c.consented_at, now)
+def consent(tx: Tx, request_id: str, sub: str) -> bool:
+    """The user with that sub has consented; False if the request has ended."""
+    return _mark(tx, request_id, requests.c.consented_by, sub)
 
 
 def deny(tx: Tx, request_id: str, now: int) -> bool:
@@ -156,7 +162,8 @@ def finish(tx: Tx, request_id: str, now: int) -> bool:
     return _mark(tx, request_id, requests.c.finished_at, now)
 
 
-def _mark(tx: Tx, request_id: str, column: ColumnElement[int | None], now: int) -> bool:
+def _mark(tx: Tx, request_id: str, column: ColumnElement[Any], value: int | str) -> bool:
     return (
-        tx.execute(update(requests).where(*_UNFINISHED).values({column: now}), {"wanted_id": request_id}).rowcount == 1
+        tx.execute(update(requests).where(*_UNFINISHED).values({column: value}), {"wanted_id": request_id}).rowcount
+        == 1
     )

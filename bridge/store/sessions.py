@@ -17,7 +17,11 @@ from bridge.store.users import USER_BESIDE, user_of
 
 @dataclass(frozen=True, slots=True)
 class SignIn:
-    """What a verified sign-in opens a session with. `trusted_until`: the horizon of its assertion."""
+    """What a verified sign-in opens a session with.
+
+    `trusted_until`: the horizon of its assertion; `kept_at`: when it was verified, which is when the session begins, so
+    that whatever ended the user's sessions since ends this one too.
+    """
 
     sub: str
     environment_id: str
@@ -26,6 +30,7 @@ class SignIn:
     auth_time: int
     amr: tuple[str, ...]
     trusted_until: int
+    kept_at: int
 
 
 _OPEN = insert(sessions)
@@ -55,10 +60,11 @@ def find(tx: Tx, cookie: str | None, now: int) -> tuple[Session, User] | None:
     return None if user.was_revoked_since(row.opened_at) else (_session(row), user)
 
 
-def open_session(tx: Tx, sign_in: SignIn, *, idle_at: int, expires_at: int, now: int) -> str:
+def open_session(tx: Tx, sign_in: SignIn, *, idle_at: int, expires_at: int) -> str:
     """A new session; the value of the cookie that stands for it."""
     cookie, session_id = secrets.token_urlsafe(32), secrets.token_urlsafe(16)
-    tx.execute(_OPEN, {"session_id": session_id, "opened_at": now, **_signed_in(sign_in, cookie, idle_at, expires_at)})
+    row = {"session_id": session_id, "opened_at": sign_in.kept_at, **_signed_in(sign_in, cookie, idle_at, expires_at)}
+    tx.execute(_OPEN, row)
     return cookie
 
 
@@ -68,9 +74,9 @@ def sign_in_again(tx: Tx, session: Session, sign_in: SignIn, *, idle_at: int, ex
     return cookie if tx.execute(renewed, {"wanted_id": session.session_id}).rowcount == 1 else None
 
 
-def touch(tx: Tx, session_id: str, *, idle_at: int) -> None:
-    """It is used: let its idle time begin again."""
-    tx.execute(_TOUCH, {"wanted_id": session_id, "later": idle_at})
+def touch(tx: Tx, session_id: str, *, idle_at: int) -> bool:
+    """It is used: let its idle time begin again; False if it has been closed, and until we commit it is not."""
+    return tx.execute(_TOUCH, {"wanted_id": session_id, "later": idle_at}).rowcount == 1
 
 
 def close(tx: Tx, session_id: str, cause: Cause, now: int) -> bool:

@@ -218,9 +218,10 @@ requests = Table(
     Column("tries", Integer, nullable=False),  # how often the sign-in page was asked for a fresh sign-in
     Column("proof_digest", LargeBinary(32)),  # SHA-256 of the value that opens the session, once
     Column("proof", Text),  # what the session will be made of
-    Column("signed_in_at", BigInteger),
+    Column("proven_sub", String(36)),
+    Column("signed_in_as", String(36)),  # the sub for whom the proof was redeemed
     Column("is_fresh", Boolean),  # the user acted for that sign-in
-    Column("consented_at", BigInteger),
+    Column("consented_by", String(36)),  # the sub who allowed it
     Column("denied_at", BigInteger),
     Column("finished_at", BigInteger),
 )

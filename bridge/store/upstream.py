@@ -1,6 +1,6 @@
 """Sessions at Dynamic, as far as assertions tell of them: when somebody signed in."""
 
-from sqlalchemy import bindparam, text, update
+from sqlalchemy import bindparam, select, text, update
 
 from bridge.model import Assertion
 from bridge.store.database import Tx
@@ -28,6 +28,10 @@ _SIGN_OUT = (
         upstream_sessions.c.session_key == bindparam("key"),
     )
     .values(signed_out_at=bindparam("now"))
+)
+_SIGNED_OUT = select(upstream_sessions.c.signed_out_at).where(
+    upstream_sessions.c.environment_id == bindparam("environment"),
+    upstream_sessions.c.session_key == bindparam("key"),
 )
 
 
@@ -64,3 +68,9 @@ def remember(tx: Tx, assertion: Assertion, auth_time: int, expires_at: int, now:
 def sign_out(tx: Tx, environment_id: str, session_key: str, now: int) -> None:
     """The user has ended a session here that rested on this one: it opens no other without the user acting."""
     tx.execute(_SIGN_OUT, {"environment": environment_id, "key": session_key, "now": now})
+
+
+def is_signed_out(tx: Tx, environment_id: str, session_key: str) -> bool:
+    """Whether the user has ended a session here that rested on this one."""
+    found = tx.execute(_SIGNED_OUT, {"environment": environment_id, "key": session_key}).first()
+    return found is not None and found.signed_out_at is not None

@@ -1,6 +1,6 @@
 """Which user claims a scope hands over, to the ID token and to userinfo."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 from bridge.model import ClaimRule, Json
@@ -49,6 +49,11 @@ class ClaimSelection:
         """Those of the names that a client with these scopes may ask for one by one (OIDC Core section 5.5)."""
         allowed = {claim for word in scopes for claim in self._userinfo.get(word, ())}
         return tuple(name for name in names if name in allowed and name not in PROTOCOL_CLAIMS)
+
+    def scope_with(self, scope: Sequence[str], names: Collection[str]) -> tuple[str, ...]:
+        """The scope that hands over what this one does and, beside it, the claims of these names."""
+        beside = (word for word, claims in self._userinfo.items() if word not in scope and set(claims) & set(names))
+        return (*scope, *beside)
 
     def for_id_token(self, claims: Json, scope: Iterable[str], asked: Iterable[str] = ()) -> dict[str, Any]:
         """The claims that an ID token carries, at most five wallets among them, the primary one first."""

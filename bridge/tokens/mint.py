@@ -68,7 +68,8 @@ class Mint:
         """
         user_claims: dict[str, Any] = {}
         if grant.user is not None and grant.client.claims_in_id_token:
-            user_claims = self._selection.for_id_token(grant.user.claims, grant.scope, grant.id_token_claims)
+            asked = self._selection.askable(grant.id_token_claims, grant.client.scopes)
+            user_claims = self._selection.for_id_token(grant.user.claims, grant.scope, asked)
         claims: dict[str, Any] = {
             **user_claims,
             "iss": self._issuer,

@@ -2,6 +2,7 @@
 
 import hashlib
 import logging
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
@@ -28,6 +29,8 @@ from bridge.web import render
 from bridge.web.endpoints import log_refusal
 
 log = logging.getLogger(__name__)
+
+_COOKIE = re.compile(r"[A-Za-z0-9_-]{43}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,8 +87,8 @@ def _add(
             body=request.stream.read(MAX_BODY_BYTES + 1) if request.method == "POST" else b"",
             content_type=request.headers.get("content-type", ""),
             origin=request.headers.get("origin"),
-            browser=sent.get(cookies.browser) or None,
-            session=sent.get(cookies.session) or None,
+            browser=_ours(sent.get(cookies.browser)),
+            session=_ours(sent.get(cookies.session)),
             now=clock(),
         )
         outcome = endpoint.respond(http)
@@ -101,6 +104,11 @@ def _add(
         methods=list(endpoint.methods),
         provide_automatic_options=False,
     )
+
+
+def _ours(cookie: str | None) -> str | None:
+    """A cookie's value if it can be one of ours: 256 random bits in base64url."""
+    return cookie if cookie is not None and _COOKIE.fullmatch(cookie) else None
 
 
 def _set(response: Response, name: str, value: str | None, sent: Mapping[str, str], *, secure: bool) -> None:
@@ -140,7 +148,7 @@ def _consent(step: ShowConsent, issuer: str) -> Response:
             client.name or client.client_id, client.logo_uri, client.client_uri, client.policy_uri, client.tos_uri
         ),
         user=_shown_user(step.user),
-        scopes=step.request.scope,
+        scopes=step.request.consent_scope,
         action=f"{issuer}/consent",
         fields=step.fields,
         redirect_uri=step.request.redirect_uri,

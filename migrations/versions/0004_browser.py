@@ -42,9 +42,10 @@ def upgrade() -> None:
         sa.Column("tries", sa.Integer, nullable=False),
         sa.Column("proof_digest", sa.LargeBinary(32)),
         sa.Column("proof", sa.Text),
-        sa.Column("signed_in_at", sa.BigInteger),
+        sa.Column("proven_sub", sa.String(36)),
+        sa.Column("signed_in_as", sa.String(36)),
         sa.Column("is_fresh", sa.Boolean),
-        sa.Column("consented_at", sa.BigInteger),
+        sa.Column("consented_by", sa.String(36)),
         sa.Column("denied_at", sa.BigInteger),
         sa.Column("finished_at", sa.BigInteger),
     )

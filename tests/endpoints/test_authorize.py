@@ -145,6 +145,8 @@ def test_a_proof_is_good_once_and_in_its_own_browser_alone(site: Bridge, browser
         "/signin/complete", {"request": request, "token": site.assertion(site.user())}, origin=SIGNIN_ORIGIN
     )
     link = posted.headers["Location"].removeprefix(site.config.issuer)
+    assert victim.get(link).status_code == 400, "a browser that never was here opens nothing"
+    victim.authorize()
     lured = victim.get(link)
     assert lured.headers["Location"].startswith(SIGNIN_PAGE), "the victim begins a sign-in of their own"
     assert site.rows("SELECT count(*) FROM sessions") == [(0,)]
