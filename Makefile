@@ -8,10 +8,10 @@ BROWSER := .venv/.browser
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-browser screenshots check serve bench wheel lock clean
+.PHONY: help demo demo-nextauth test test-browser screenshots check serve bench wheel lock clean
 
 help: ## Show this list
-	@awk -F ':.*## ' '/^[a-z][a-z-]*:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
+	@awk -F ':.*## ' '/^[a-z][a-z-]*:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
 
 $(READY): requirements/dev.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
@@ -29,6 +29,9 @@ $(BROWSER): requirements/browser.lock $(READY)
 
 demo: $(READY) ## The whole story on this machine, then stay up to play with (ARGS=--once: end after the run)
 	@$(BIN)/oidc-bridge demo $(ARGS)
+
+demo-nextauth: $(READY) ## The Next.js example, signing in through a bridge on this machine (Node.js 20.9 or newer)
+	@PYTHONPATH=tests/journeys $(BIN)/python -m nextauth_demo
 
 test: $(READY) ## Run the tests (ARGS goes to pytest)
 	@$(BIN)/python -m pytest $(ARGS)

@@ -1,4 +1,4 @@
-"""Where templates/ and migrations/ are: inside the wheel, or at the top of a checkout."""
+"""Where templates/, migrations/ and examples/flask are: inside the wheel, or at the top of a checkout."""
 
 from pathlib import Path
 
@@ -12,3 +12,4 @@ def _folder(name: str) -> Path:
 
 TEMPLATES = _folder("templates")
 MIGRATIONS = _folder("migrations")
+FLASK_EXAMPLE = _folder("examples/flask")

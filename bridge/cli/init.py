@@ -13,9 +13,14 @@ from bridge.config.client_checks import client_faults
 from bridge.config.settings import Config, ConfigFaults
 from bridge.config.sources import DEFAULT_ENV_FILE, known_environment_id, load
 from bridge.errors import SchemaMismatch, SealBroken, Unavailable
-from bridge.model import REFRESH_TOKEN, TOKEN_EXCHANGE, Client
+from bridge.model import AUTHORIZATION_CODE, GRANT_TYPES, REFRESH_TOKEN, TOKEN_EXCHANGE, Client
 from bridge.store import Database, clients
 from bridge.store.seal import new_secret_key
+
+CALLBACK = "/api/auth/callback/dynamic"
+"""Where NextAuth takes codes from a provider whose id is `dynamic`."""
+SIGNED_OUT = ("/", "/signin/out")
+"""Where apps go after signing out: home, or to where Dynamic's session ends too (examples/nextauth)."""
 
 
 @click.command()
@@ -30,6 +35,15 @@ from bridge.store.seal import new_secret_key
     show_default=True,
     help="Origin of the app's pages, where its users sign in with Dynamic. May repeat.",
 )
+@click.option(
+    "--redirect-uri",
+    "redirect_uris",
+    multiple=True,
+    help=f"Where users are sent back to. May repeat.  [default: <origin>{CALLBACK}]",
+)
+@click.option(
+    "--signin-url", help="The app's own sign-in page.  [default: BRIDGE_SIGNIN_URL, or else <first origin>/signin]"
+)
 @click.option("--only-keys", is_flag=True, help="Print a new key for BRIDGE_SECRET_KEYS, and do nothing else.")
 @env_file_option
 def init(
@@ -37,12 +51,15 @@ def init(
     issuer: str,
     client_id: str,
     origins: tuple[str, ...],
+    redirect_uris: tuple[str, ...],
+    signin_url: str | None,
     only_keys: bool,
     env_file: Path | None,
 ) -> None:
     """Make bridge.env with new secret keys, the database, and the first client.
 
-    Prints the lines that a NextAuth project needs in its .env.local. Overwrites nothing.
+    The client is your own app, with NextAuth or another backend: users sign in and are not asked for consent. Prints
+    the lines that a NextAuth project needs in its .env.local. Overwrites nothing.
     """
     if only_keys:
         click.echo(new_secret_key())
@@ -60,11 +77,14 @@ def init(
     if urlsplit(issuer).scheme == "http":
         settings["BRIDGE_DEVELOPMENT"] = "true"
     config = _checked(settings, env_file)
-    client = _checked_client(client_id, origins)
+    if signin_url is None and config.signin_url is None:
+        signin_url = f"{origins[0]}/signin"
+    client = _checked_client(_own_app(client_id, origins, redirect_uris, signin_url))
     _write_env_file(settings)  # before anything is sealed with its keys
     _prepare_or_take_back(config)
     secret = _register(config, client)
     click.secho(f"Wrote {DEFAULT_ENV_FILE} (mode 0600). Keep it secret, and keep a copy.", fg="green", err=True)
+    _say_registered(client, config)
     click.echo("Start the bridge with: oidc-bridge serve\n\nThe app's issuer, client id and secret:\n", err=True)
     click.echo(f"AUTH_DYNAMIC_ISSUER={issuer}\nAUTH_DYNAMIC_ID={client_id}\nAUTH_DYNAMIC_SECRET={secret}")
 
@@ -86,10 +106,24 @@ def _checked(settings: dict[str, str], env_file: Path | None) -> Config:
         fail("Nothing was written:\n" + "\n".join(map(str, faults.faults)))
 
 
-def _checked_client(client_id: str, origins: tuple[str, ...]) -> Client:
-    scopes = ("openid", "profile", "email", "wallets", "offline_access")
-    grants = (TOKEN_EXCHANGE, REFRESH_TOKEN)
-    client = Client(client_id, name=client_id, grants=grants, scopes=scopes, assertion_origins=origins)
+def _own_app(
+    client_id: str, origins: tuple[str, ...], redirect_uris: tuple[str, ...], signin_url: str | None
+) -> Client:
+    """The operator's own web app: nobody has to allow it anything, on http://localhost neither."""
+    return Client(
+        client_id,
+        name=client_id,
+        grants=(AUTHORIZATION_CODE, TOKEN_EXCHANGE, REFRESH_TOKEN),
+        scopes=("openid", "profile", "email", "wallets", "offline_access"),
+        redirect_uris=redirect_uris or tuple(f"{origin}{CALLBACK}" for origin in origins),
+        post_logout_redirect_uris=tuple(f"{origin}{path}" for origin in origins for path in SIGNED_OUT),
+        signin_url=signin_url,
+        consent="skip",
+        assertion_origins=origins,
+    )
+
+
+def _checked_client(client: Client) -> Client:
     faults = list(client_faults(client, environments=[], needs_secret=False))
     if faults:
         fail("Nothing was written:\n" + "\n".join(map(str, faults)))
@@ -103,6 +137,22 @@ def _register(config: Config, client: Client) -> str:
         if not clients.add(tx, client, now):
             fail(f"The database already has a client {client.client_id!r}. Add another: oidc-bridge client add")
         return clients.add_secret(tx, client.client_id, now, overlap=0)
+
+
+def _say_registered(client: Client, config: Config) -> None:
+    names = [name for name, grant in GRANT_TYPES.items() if grant in client.grants]
+    page = client.signin_url or f"{config.signin_url} (BRIDGE_SIGNIN_URL)"
+    click.echo(f"Registered client {client.client_id}, which can be changed by `oidc-bridge client update`:", err=True)
+    for what, values in (
+        ("grants", names),
+        ("scopes", client.scopes),
+        ("redirect URIs", client.redirect_uris),
+        ("after signing out", client.post_logout_redirect_uris),
+        ("sign-in page", [page]),
+        ("assertions from", client.assertion_origins),
+        ("consent", ["not asked for: the app is yours"]),
+    ):
+        click.echo(f"  {what:<18} {' '.join(values)}", err=True)
 
 
 def _write_env_file(settings: dict[str, str]) -> None:

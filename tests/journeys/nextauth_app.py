@@ -36,7 +36,12 @@ class App:
 
 def missing() -> str | None:
     """What is not there to build with; None if all is."""
-    return None if shutil.which("npm") else "npm is not installed (Node.js 20.9 or newer brings it)"
+    if not shutil.which("npm") or not shutil.which("node"):
+        return "npm is not installed (Node.js 20.9 or newer brings it)"
+    version = subprocess.run(["node", "--version"], capture_output=True, text=True, check=False).stdout.strip()
+    if [int(part) for part in version.removeprefix("v").split(".")[:2] if part.isdecimal()] < [20, 9]:
+        return f"Node.js 20.9 or newer is needed, and this is {version or 'none that runs'}"
+    return None
 
 
 @contextmanager

@@ -10,6 +10,7 @@ from conftest import OFFLINE, Bridge
 from served import Command, command_for
 
 from bridge.emulator import RunningEmulator
+from bridge.model import GRANT_TYPES
 from bridge.store.seal import is_secret_key
 
 ORIGIN = "http://localhost:3000"
@@ -50,6 +51,49 @@ def test_init_writes_secrets_for_its_owner_alone_and_prints_what_nextauth_needs(
     assert command("check").returncode == 0
 
 
+def test_init_registers_a_client_that_works_for_nextauth(command: Command, dynamic: RunningEmulator) -> None:
+    origins = ("--origin", ORIGIN, "--origin", "https://app.example.com")
+    made = command("init", "--environment-id", dynamic.emulator.environment_id, *origins)
+    assert made.returncode == 0, made.stderr
+    registered = json.loads(command("client", "show", "nextauth", "--json").stdout)
+    assert [GRANT_TYPES[name] for name in ("authorization_code", "token-exchange", "refresh_token")] == registered[
+        "grants"
+    ]
+    assert registered["scopes"] == ["openid", "profile", "email", "wallets", "offline_access"]
+    assert registered["redirect_uris"] == [
+        f"{ORIGIN}/api/auth/callback/dynamic",
+        "https://app.example.com/api/auth/callback/dynamic",
+    ]
+    assert registered["post_logout_redirect_uris"] == [
+        f"{ORIGIN}/",
+        f"{ORIGIN}/signin/out",
+        "https://app.example.com/",
+        "https://app.example.com/signin/out",
+    ]
+    assert registered["signin_url"] == f"{ORIGIN}/signin"
+    assert registered["assertion_origins"] == [ORIGIN, "https://app.example.com"]
+    assert (registered["consent"], registered["public"], registered["require_pkce"]) == ("skip", False, True)
+    for setting in ("redirect_uris", "post_logout_redirect_uris", "assertion_origins", "scopes"):
+        assert " ".join(registered[setting]) in made.stderr
+    assert "authorization_code token-exchange refresh_token" in made.stderr
+    assert f"{ORIGIN}/signin" in made.stderr
+
+
+def test_init_registers_other_pages_when_they_are_named(command: Command, dynamic: RunningEmulator) -> None:
+    words = ("--redirect-uri", f"{ORIGIN}/callback", "--signin-url", "https://app.example.com/login")
+    assert command("init", "--environment-id", dynamic.emulator.environment_id, *words).returncode == 0
+    registered = json.loads(command("client", "show", "nextauth", "--json").stdout)
+    assert registered["redirect_uris"] == [f"{ORIGIN}/callback"]
+    assert registered["signin_url"] == "https://app.example.com/login"
+
+
+def test_init_leaves_the_sign_in_page_to_the_setting_that_names_one(command: Command, dynamic: RunningEmulator) -> None:
+    with_page = Command(command.folder, {**command.environ, "BRIDGE_SIGNIN_URL": dynamic.signin_url})
+    made = with_page("init", "--environment-id", dynamic.emulator.environment_id)
+    assert f"{dynamic.signin_url} (BRIDGE_SIGNIN_URL)" in made.stderr
+    assert json.loads(with_page("client", "show", "nextauth", "--json").stdout)["signin_url"] is None
+
+
 def test_init_takes_the_environment_id_of_a_nextauth_project(command: Command, dynamic: RunningEmulator) -> None:
     project = command.folder / ".env.local"
     project.write_text(f"NEXT_PUBLIC_DYNAMIC_ENVIRONMENT_ID={dynamic.emulator.environment_id}\nOTHER=1\n")
@@ -84,6 +128,14 @@ def test_init_overwrites_nothing_and_leaves_nothing_behind_when_it_fails(
         ("init", "--environment-id", "de300000-0000-4000-8000-000000000001", "--issuer", "http://id.example.com"),
         ("init", "--environment-id", "de300000-0000-4000-8000-000000000001", "--client-id", "a b"),
         ("init", "--environment-id", "de300000-0000-4000-8000-000000000001", "--origin", "*"),
+        (
+            "init",
+            "--environment-id",
+            "de300000-0000-4000-8000-000000000001",
+            "--redirect-uri",
+            "http://app.example.com/",
+        ),
+        ("init", "--environment-id", "de300000-0000-4000-8000-000000000001", "--signin-url", "/signin"),
     ],
 )
 def test_init_with_bad_input_says_so_and_writes_nothing(command: Command, words: tuple[str, ...]) -> None:

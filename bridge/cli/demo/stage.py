@@ -1,24 +1,18 @@
-"""What the demo plays on, and how it talks: plain HTTP, and our own commands."""
+"""What the demo plays on: an emulator for Dynamic, a bridge in a process of its own, a client, and a user."""
 
-import json
-import os
 import subprocess
-import sys
-from collections.abc import Mapping
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
-from urllib.error import HTTPError
-from urllib.parse import urlencode
-from urllib.request import Request, urlopen
 
-import click
+from bridge.cli.demo.processes import bridge_command, free_port, serving
+from bridge.cli.demo.telling import DemoFailed, step
+from bridge.emulator import NewWallet, RunningEmulator, User, run
 
-from bridge.emulator import RunningEmulator, User
-
-
-class DemoFailed(Exception):
-    """A step did not end as it must. The text says which and how."""
+EMAIL = "demo@example.com"
+WALLET = "0x52908400098527886E0F7030069857D2E4169EE7"
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +20,7 @@ class Stage:
     """What the run plays on."""
 
     folder: Path
+    app: str  # the app's origin; its client is the one below
     issuer: str
     client_id: str
     client_secret: str
@@ -36,54 +31,53 @@ class Stage:
         """A form that the client sends with its credentials."""
         return {"client_id": self.client_id, "client_secret": self.client_secret, **form}
 
+    def as_app(self) -> Mapping[str, str]:
+        """The environment of an app that signs in by this client: what `oidc-bridge init` prints."""
+        return {
+            "AUTH_DYNAMIC_ISSUER": self.issuer,
+            "AUTH_DYNAMIC_ID": self.client_id,
+            "AUTH_DYNAMIC_SECRET": self.client_secret,
+        }
 
-def bridge_command(folder: Path, dynamic: RunningEmulator, *words: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(  # noqa: S603 - our own command
-        [sys.executable, "-m", "bridge.cli", *words],
-        cwd=folder,
-        env=environment(dynamic),
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-
-
-def environment(dynamic: RunningEmulator) -> dict[str, str]:
-    """The environment of our own commands: this one's without settings of a real bridge, Dynamic's API the emulator."""
-    mine = {name: value for name, value in os.environ.items() if not name.startswith(("BRIDGE_", "DYNAMIC_", "NEXT_"))}
-    return {**mine, "DYNAMIC_API_BASE_URL": dynamic.base_url}
+    def command(self, *words: str) -> subprocess.CompletedProcess[str]:
+        """`oidc-bridge …` with this stage's configuration."""
+        return bridge_command(self.folder, _settings(self.dynamic), *words)
 
 
-def get(url: str, bearer: str | None = None) -> Any:
-    headers = {"Authorization": f"Bearer {bearer}"} if bearer else {}
-    status, document = _send(Request(url, headers=headers))  # noqa: S310 - our own server
-    expect(status == 200, f"{url} answered {status}: {document}")
-    return document
+@contextmanager
+def staged(client_id: str, *init: str, port: int, app_port: int = 3000) -> Iterator[Stage]:
+    """A stage that is up until the block ends; nothing is left of it. Ports that are taken are replaced.
+
+    `init`: more words for `oidc-bridge init`, in which {app} stands for the app's origin. Raises DemoFailed.
+    """
+    with tempfile.TemporaryDirectory(prefix="oidc-bridge-demo-") as name, run() as dynamic:
+        folder, world = Path(name), dynamic.emulator
+        bridge_port = free_port(port)
+        issuer, app = f"http://localhost:{bridge_port}", f"http://localhost:{free_port(app_port)}"
+        world.signin_complete_url = f"{issuer}/signin/complete"
+        step("An emulator stands in for Dynamic", f"{dynamic.base_url}, environment {world.environment_id}")
+        secret = _initialise(folder, dynamic, issuer, client_id, ["--origin", app, *(w.format(app=app) for w in init)])
+        step("oidc-bridge init made keys, a database and a client", f"bridge.env, bridge.db, client {client_id}")
+        user = world.create_user(
+            email=EMAIL,
+            given_name="Demo",
+            family_name="User",
+            wallets=[NewWallet(address=WALLET, wallet_name="metamask")],
+        )
+        serve = ("bridge.cli", "serve", "--port", str(bridge_port))
+        with serving(folder, _settings(dynamic), *serve, ready=f"{issuer}/readyz"):
+            step("oidc-bridge serve is up", issuer)
+            yield Stage(folder, app, issuer, client_id, secret, dynamic, user)
 
 
-def post(url: str, form: Mapping[str, str]) -> tuple[int, Any]:
-    return _send(Request(url, data=urlencode(form).encode()))  # noqa: S310 - our own server
+def _settings(dynamic: RunningEmulator) -> Mapping[str, str]:
+    return {"DYNAMIC_API_BASE_URL": dynamic.base_url, "BRIDGE_SIGNIN_URL": dynamic.signin_url}
 
 
-def _send(request: Request) -> tuple[int, Any]:
-    try:
-        with urlopen(request, timeout=10) as answer:  # noqa: S310 - our own server
-            return answer.status, json.loads(answer.read())
-    except HTTPError as error:
-        with error:
-            return error.code, json.loads(error.read())
-
-
-def expect(met: bool, otherwise: str) -> None:
-    if not met:
-        raise DemoFailed(otherwise)
-
-
-def step(what: str, detail: str) -> None:
-    click.echo(f"  {click.style('✓', fg='green')} {what}")
-    if detail:
-        click.secho(f"      {detail}", dim=True)
-
-
-def peek(token: str) -> str:
-    return f"{token[:24]}… ({len(token)} characters)"
+def _initialise(folder: Path, dynamic: RunningEmulator, issuer: str, client_id: str, more: list[str]) -> str:
+    """The client's secret."""
+    words = ("--environment-id", dynamic.emulator.environment_id, "--issuer", issuer, "--client-id", client_id)
+    made = bridge_command(folder, _settings(dynamic), "init", *words, *more)
+    if made.returncode != 0:
+        raise DemoFailed(f"oidc-bridge init failed:\n{made.stderr}")
+    return dict(line.split("=", 1) for line in made.stdout.splitlines())["AUTH_DYNAMIC_SECRET"]
