@@ -16,7 +16,7 @@ from bridge.lifecycle.signin import SessionPolicy, open_or_renew, serves
 from bridge.model import AUTHORIZATION_CODE, AuthorizationRequest, Client, Environment, Grant, Session, User
 from bridge.oauth.authorization_request import bare_request, find_client, find_redirect_uri, read_request
 from bridge.oauth.hints import hinted_sub
-from bridge.oauth.request import BrowserRequest, Form, parse_parameters, read_form
+from bridge.oauth.request import BrowserRequest, Form, form_as_query, parse_parameters
 from bridge.oauth.rules import OFFLINE_ACCESS
 from bridge.oauth.site import Site
 from bridge.oauth.steps import Outcome, Redirect, ShowError, error_to_client, to_client
@@ -92,11 +92,10 @@ class Authorization:
 
     def _as_get(self, http: BrowserRequest) -> Outcome:
         """The same request by GET: a cross-site POST brings no cookie of ours, the GET after a 303 does."""
-        form = read_form(http)
-        query = http.body.decode("ascii")
+        query = form_as_query(http)
         if len(query) <= LONGEST_QUERY:
             return Outcome(Redirect(f"{self._site.issuer}/authorize?{query}"))
-        client = find_client(form, self._site.clients, http.now)
+        client = find_client(parse_parameters(query), self._site.clients, http.now)
         with self._site.database.writing() as tx:
             request_id = requests.begin(tx, client.client_id, query, None, http.now)
         return Outcome(Redirect(self._site.authorize_url(client.client_id, request_id)))
