@@ -62,7 +62,9 @@ def find_redirect_uri(form: Form, client: Client) -> str:
 
 def bare_request(form: Form, client: Client, redirect_uri: str) -> AuthorizationRequest:
     """As much of a request as an error can be answered with, whatever else is wrong with it."""
-    mode: Literal["query", "form_post"] = "form_post" if form.get("response_mode") == "form_post" else "query"
+    mode: Literal["query", "form_post"] = "query"
+    if form.get("response_mode") == "form_post" and _can_be_posted_to(redirect_uri):
+        mode = "form_post"
     state = form.get("state")
     readable = state is not None and not form.repeats("state") and len(state) <= _LONGEST
     return AuthorizationRequest(client, redirect_uri, mode, state if readable else None, (), ())
@@ -72,10 +74,11 @@ def read_request(
     form: Form, client: Client, redirect_uri: str, *, issuer: str, selection: ClaimSelection
 ) -> AuthorizationRequest:
     """The whole request, as far as its client may ask. Raises Refused, to be answered at the redirect_uri."""
-    _check_form(form)
+    _check_form(form, redirect_uri)
     may_issue(client, None, None, AUTHORIZATION_CODE)
     scope = _scope(form, client)
     wanted = _wanted_claims(form)
+    max_age = _max_age(form)
     bare = bare_request(form, client, redirect_uri)
     return AuthorizationRequest(
         client=client,
@@ -86,8 +89,8 @@ def read_request(
         audience=granted_audience(form, client, issuer=issuer, openid="openid" in scope),
         nonce=form.get("nonce"),
         code_challenge=_code_challenge(form, client),
-        prompt=_prompt(form),
-        max_age=_max_age(form),
+        prompt=_prompt(form) | ({"login"} if max_age == 0 else set()),  # they mean the same (OIDC Core 3.1.2.1)
+        max_age=max_age,
         login_hint=form.get("login_hint"),
         ui_locales=form.get("ui_locales"),
         acr=_acr(form, wanted),
@@ -97,7 +100,7 @@ def read_request(
     )
 
 
-def _check_form(form: Form) -> None:
+def _check_form(form: Form, redirect_uri: str) -> None:
     if form.repeated():
         raise Refused(Reason.PARAMETER_REPEATED)
     if form.get("request") is not None:
@@ -106,11 +109,17 @@ def _check_form(form: Form) -> None:
         raise Refused(SignInReason.REQUEST_URI_UNSUPPORTED)
     if form.require("response_type") != "code":
         raise Refused(SignInReason.RESPONSE_TYPE_UNSUPPORTED)
-    if form.get("response_mode") not in (None, *RESPONSE_MODES):
+    mode = form.get("response_mode")
+    if mode not in (None, *RESPONSE_MODES) or (mode == "form_post" and not _can_be_posted_to(redirect_uri)):
         raise Refused(Reason.PARAMETER_INVALID, "response_mode")
     for name in ("state", "nonce", "login_hint", "ui_locales"):
         if len(form.get(name) or "") > _LONGEST:
             raise Refused(Reason.PARAMETER_INVALID, f"{name} is too long")
+
+
+def _can_be_posted_to(redirect_uri: str) -> bool:
+    """Whether a form reaches it: a native app's own scheme is opened by a redirect alone."""
+    return redirect_uri.startswith(("https://", "http://"))
 
 
 def _scope(form: Form, client: Client) -> tuple[str, ...]:
