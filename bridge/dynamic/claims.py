@@ -17,8 +17,6 @@ from bridge.model import Assertion, ClaimRule, Identity, Json
 # RFC 8176 where it has a word; `fed` for a social account, as others write it.
 _AMR = {"email": "otp", "phoneNumber": "sms", "blockchain": "swk", "oauth": "fed", "passkey": "pop"}
 
-_EMPTY: Sequence[Any] = ("", [], {})  # not returned as a claim (OIDC Core section 5.3.2)
-
 
 def identity_of(assertion: Assertion, rules: Sequence[ClaimRule]) -> Identity:
     """The identity that a token proves by itself: complete for a large token, almost bare for a small one."""
@@ -143,7 +141,7 @@ def _groups(source: Json) -> Json:
 
 
 def _mapped(source: Json, rules: Sequence[ClaimRule]) -> Iterator[tuple[str, Any]]:
-    """The operator's claim mapping; a value that is absent, empty or of another type yields no claim."""
+    """The operator's claim mapping; a value that is absent, an empty string or of another type yields no claim."""
     for rule in rules:
         value: Any = source
         for member in rule.source.split("."):
@@ -153,5 +151,5 @@ def _mapped(source: Json, rules: Sequence[ClaimRule]) -> Iterator[tuple[str, Any
                 value = value[int(member)]
             else:
                 value = None
-        if value not in _EMPTY and text.is_of_type(value, rule.type):
+        if value != "" and text.is_of_type(value, rule.type):  # never empty (OIDC Core section 5.3.2)
             yield rule.claim, value

@@ -445,7 +445,7 @@ def test_each_scope_hands_over_its_own_claims(site: Bridge, browser: Browser, sc
 
 
 def test_what_is_not_known_is_left_out_and_neither_null_nor_empty(site: Bridge, browser: Browser) -> None:
-    nothing = {**dict.fromkeys(UNTOLD, ""), "middle_name": None, "address": {}}
+    nothing = {**dict.fromkeys(UNTOLD, ""), "middle_name": None, "address": None}
     user = site.user(given_name="", metadata=nothing, wallets=[], username="demo")
     tokens = browser.tokens(user, scope="openid profile email phone address")
     expected = {"sub", "name", "preferred_username", "email", "email_verified"}
