@@ -141,7 +141,7 @@ def _groups(source: Json) -> Json:
 
 
 def _mapped(source: Json, rules: Sequence[ClaimRule]) -> Iterator[tuple[str, Any]]:
-    """The operator's claim mapping; a value that is absent or of another type yields no claim."""
+    """The operator's claim mapping; a value that is absent, an empty string or of another type yields no claim."""
     for rule in rules:
         value: Any = source
         for member in rule.source.split("."):
@@ -151,5 +151,5 @@ def _mapped(source: Json, rules: Sequence[ClaimRule]) -> Iterator[tuple[str, Any
                 value = value[int(member)]
             else:
                 value = None
-        if text.is_of_type(value, rule.type):
+        if value != "" and text.is_of_type(value, rule.type):  # never empty (OIDC Core section 5.3.2)
             yield rule.claim, value

@@ -78,6 +78,7 @@ def read_request(
     may_issue(client, None, None, AUTHORIZATION_CODE)
     scope = _scope(form, client)
     wanted = _wanted_claims(form)
+    max_age = _max_age(form)
     id_token_claims = selection.askable(wanted.id_token, client.scopes)
     userinfo_claims = selection.askable(wanted.userinfo, client.scopes)
     return replace(
@@ -86,8 +87,8 @@ def read_request(
         audience=granted_audience(form, client, issuer=issuer, openid="openid" in scope),
         nonce=form.get("nonce"),
         code_challenge=_code_challenge(form, client),
-        prompt=_prompt(form),
-        max_age=_max_age(form),
+        prompt=_prompt(form) | ({"login"} if max_age == 0 else set()),  # they mean the same (OIDC Core 3.1.2.1)
+        max_age=max_age,
         login_hint=form.get("login_hint"),
         ui_locales=form.get("ui_locales"),
         acr=_acr(form, wanted),

@@ -15,7 +15,7 @@ from bridge.model import AuthorizationRequest, Client, User
 from bridge.oauth.authorization_request import bare_request, find_client, find_redirect_uri
 from bridge.oauth.authorization_response import code_for, error_to_client, to_client
 from bridge.oauth.hints import hinted_sub
-from bridge.oauth.request import BrowserRequest, Form, parse_parameters, read_form
+from bridge.oauth.request import BrowserRequest, Form, form_as_query, parse_parameters
 from bridge.oauth.site import Site
 from bridge.oauth.standing import SignedIn, check_gate, counts, is_recent
 from bridge.oauth.steps import Outcome, Redirect, ShowError, ShowSignInMissing
@@ -84,10 +84,10 @@ class Authorization:
 
     def _as_get(self, http: BrowserRequest) -> Outcome:
         """The same request by GET: a cross-site POST brings no cookie of ours, the GET after a 303 does."""
-        form = read_form(http)
-        query = http.body.decode("ascii")
+        query = form_as_query(http)
         if len(query) <= LONGEST_QUERY:
             return Outcome(Redirect(f"{self._site.issuer}/authorize?{query}"))
+        form = parse_parameters(query)
         client = find_client(form, self._site.clients, http.now)
         find_redirect_uri(form, client)
         if len(query) > LONGEST_STORED:

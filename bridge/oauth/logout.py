@@ -9,7 +9,7 @@ from bridge.history import acting_user
 from bridge.lifecycle.closing import sign_out
 from bridge.model import Client, Session, User
 from bridge.oauth.hints import read_hint
-from bridge.oauth.request import BrowserRequest, Form, parse_parameters, read_form
+from bridge.oauth.request import BrowserRequest, Form, form_as_query, parse_parameters, read_form
 from bridge.oauth.site import Site, seal_of
 from bridge.oauth.steps import Outcome, Redirect, ShowError, ShowLoggedOut, ShowLogout, Step, with_query
 from bridge.reasons import Reason
@@ -32,7 +32,7 @@ class Logout:
             if http.method == "POST":
                 form = read_form(http)
                 if form.get("seal") is None:  # from another site: the GET after a 303 brings our cookie
-                    return Outcome(Redirect(f"{self._site.issuer}/logout?{http.body.decode('ascii')}"))
+                    return Outcome(Redirect(f"{self._site.issuer}/logout?{form_as_query(http)}"))
             else:
                 form = parse_parameters(http.query)
                 if form.repeated():

@@ -5,7 +5,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
-from urllib.parse import parse_qsl
+from urllib.parse import parse_qsl, urlencode
 
 from bridge.errors import NotServed, Refused
 from bridge.reasons import Reason
@@ -68,7 +68,7 @@ def json_answer(status: int, document: Mapping[str, Any]) -> Answer:
 
 
 class Form:
-    """Parameters from one place: a body, or at /authorize and /logout a query; never both (threats O13)."""
+    """The parameters of a request body. The query string is never looked at (threats O13)."""
 
     def __init__(self, values: Mapping[str, Sequence[str]]) -> None:
         self._values = values
@@ -105,30 +105,46 @@ def is_form(request: HttpRequest | BrowserRequest) -> bool:
 
 def read_form(request: HttpRequest | BrowserRequest) -> Form:
     """The body as a form. Raises Refused: another content type, not UTF-8, control characters, repeats, too many."""
-    if not is_form(request):
-        raise Refused(Reason.REQUEST_MALFORMED, "content type")
-    if len(request.body) > MAX_BODY_BYTES:
-        raise Refused(Reason.BODY_TOO_LARGE)
-    try:
-        form = parse_parameters(request.body.decode("ascii"))
-    except UnicodeDecodeError as error:
-        raise Refused(Reason.REQUEST_MALFORMED, "not a form in UTF-8") from error
+    form = parse_parameters(_encoded_form(request))
     if form.repeated():
         raise Refused(Reason.PARAMETER_REPEATED)
     return form
 
 
+def form_as_query(request: BrowserRequest) -> str:
+    """The body as a query, repeats included. It is spelt anew, so that nothing in it ends a header or a URL.
+
+    Raises Refused like parse_parameters, and for another content type.
+    """
+    return urlencode(_pairs(_encoded_form(request)))
+
+
 def parse_parameters(encoded: str) -> Form:
     """A form or query as written, repeats included. Raises Refused: not UTF-8, control characters, too many."""
+    values: dict[str, list[str]] = {}
+    for name, value in _pairs(encoded):
+        values.setdefault(name, []).append(value)
+    return Form(values)
+
+
+def _encoded_form(request: HttpRequest | BrowserRequest) -> str:
+    if not is_form(request):
+        raise Refused(Reason.REQUEST_MALFORMED, "content type")
+    if len(request.body) > MAX_BODY_BYTES:
+        raise Refused(Reason.BODY_TOO_LARGE)
+    try:
+        return request.body.decode("ascii")
+    except UnicodeDecodeError as error:
+        raise Refused(Reason.REQUEST_MALFORMED, "not a form in UTF-8") from error
+
+
+def _pairs(encoded: str) -> list[tuple[str, str]]:
     try:
         pairs = parse_qsl(
             encoded, keep_blank_values=True, encoding="utf-8", errors="strict", max_num_fields=MAX_PARAMETERS
         )
     except ValueError as error:
         raise Refused(Reason.REQUEST_MALFORMED, "not a form in UTF-8") from error
-    values: dict[str, list[str]] = {}
-    for name, value in pairs:
-        if _CONTROL.search(name) or _CONTROL.search(value):
-            raise Refused(Reason.REQUEST_MALFORMED, "control character")
-        values.setdefault(name, []).append(value)
-    return Form(values)
+    if any(_CONTROL.search(name) or _CONTROL.search(value) for name, value in pairs):
+        raise Refused(Reason.REQUEST_MALFORMED, "control character")
+    return pairs
