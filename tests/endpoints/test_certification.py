@@ -10,7 +10,7 @@ from urllib.parse import parse_qsl, urlencode, urlsplit
 import pytest
 from authlib.oidc.discovery import OpenIDProviderMetadata
 from browsing import CALLBACK, SIGNIN_ORIGIN, SIGNIN_PAGE, WEB, Browser, form_of, ids_of, parameters
-from conftest import Bridge
+from conftest import ISSUER, Bridge
 from joserfc import jwt
 from joserfc.jwk import KeySet
 
@@ -551,8 +551,11 @@ def _checked_cookie(line: str) -> str:
 # What stands between the steps
 
 
-def test_two_minutes_on_the_sign_in_page_do_no_harm(site: Bridge, browser: Browser) -> None:
-    user = site.user()
+@pytest.mark.parametrize("issuer", [ISSUER, "https://localhost:8443"])
+def test_two_minutes_on_the_sign_in_page_do_no_harm(make_bridge: Callable[..., Bridge], issuer: str) -> None:
+    site = make_bridge(BRIDGE_ISSUER=issuer)
+    site.add_client(**CERTIFIED)
+    browser, user = Browser(site), site.user()
     to_page = browser.authorize(nonce="n", max_age=600)
     site.clock.forward(130)
     answer = browser.hand_back(to_page, site.assertion(user))

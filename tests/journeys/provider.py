@@ -3,12 +3,13 @@
 The bridge is at localhost and the sign-in page at 127.0.0.1: two sites, as in life.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from served import Command, free_port
+from tls import running_proxy
 
 from bridge.emulator import Emulator, NewWallet, RunningEmulator, User, run
 
@@ -35,11 +36,26 @@ class Provider:
 
 
 @contextmanager
-def running_provider(folder: Path, *, path: str = "", tls_port: int | None = None) -> Iterator[Provider]:
-    """A provider whose issuer has `path`; behind a proxy that speaks TLS at `tls_port`, if there is one."""
+def running_provider(folder: Path, *, path: str = "") -> Iterator[Provider]:
+    """A provider whose issuer has `path`."""
     port = free_port()
-    origin = f"http://localhost:{port}" if tls_port is None else f"https://localhost:{tls_port}"
-    issuer = f"{origin}{path}"
+    with _running(folder, f"http://localhost:{port}{path}", port) as provider:
+        yield provider
+
+
+@contextmanager
+def running_provider_with_tls(folder: Path, certificate: Path, headers: Mapping[str, str]) -> Iterator[Provider]:
+    """A provider behind a proxy that speaks TLS, by a `certificate` made for it, and puts `headers` on each request."""
+    port, behind = free_port(), free_port()
+    with (
+        _running(folder, f"https://localhost:{port}", behind) as provider,
+        running_proxy(port, behind, certificate, headers),
+    ):
+        yield provider
+
+
+@contextmanager
+def _running(folder: Path, issuer: str, port: int) -> Iterator[Provider]:
     world = Emulator(signin_complete_url=f"{issuer}/signin/complete")
     user = world.create_user(email="demo@example.com", given_name="Demo", wallets=[NewWallet(address=ADDRESS)])
     with run(world) as dynamic:

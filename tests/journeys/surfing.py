@@ -11,7 +11,6 @@ from typing import Any
 from urllib.parse import urlencode, urljoin, urlsplit
 
 import requests
-from requests.cookies import RequestsCookieJar
 
 
 @dataclass
@@ -80,11 +79,9 @@ class Sent:
 
 @dataclass
 class Surfer:
-    """One window. Under `app` nobody serves: what leads there has arrived. `headers` go along with every request, as a
-    proxy on the way could add them; `trusted` is a certificate to believe."""
+    """One window. Under `app` nobody serves: what leads there has arrived. `trusted` is a certificate to believe."""
 
     app: str
-    headers: Mapping[str, str] = field(default_factory=dict)
     trusted: str | None = None
     page: Page = field(default_factory=lambda: Page("about:blank"))
     cookies: dict[str, dict[str, Cookie]] = field(default_factory=dict)
@@ -155,11 +152,10 @@ class Surfer:
         cookie = {"Cookie": "; ".join(f"{name}={value}" for name, value in going.items())} if going else {}
         with requests.Session() as wire:
             wire.trust_env = False  # no proxy stands between this machine and itself
-            wire.cookies = _NoCookies()
             answer = wire.request(
                 method,
                 url,
-                headers={**self.headers, **headers, **cookie},
+                headers={**headers, **cookie},
                 data=fields,
                 allow_redirects=False,
                 timeout=10,
@@ -182,13 +178,6 @@ class Surfer:
             jar[name] = Cookie(value, attributes)
         else:
             jar.pop(name, None)
-
-
-class _NoCookies(RequestsCookieJar):
-    """Nothing is kept here; the window keeps its own."""
-
-    def set_cookie(self, cookie: Any, *args: Any, **kwargs: Any) -> None:
-        return
 
 
 def _origin(url: str) -> str:

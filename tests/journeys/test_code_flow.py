@@ -10,7 +10,7 @@ import pytest
 from authlib.integrations.requests_client import OAuth2Session, OAuthError
 from joserfc import jwt
 from joserfc.jwk import KeySet
-from provider import ADDRESS, SCOPES, Provider, running_provider
+from provider import ADDRESS, SCOPES, Provider, running_provider, running_provider_with_tls
 from surfing import Page, Surfer
 
 pytestmark = pytest.mark.slow
@@ -47,12 +47,37 @@ def verified(session: OAuth2Session, metadata: dict[str, Any], tokens: dict[str,
 )
 def test_authlib_signs_in_renews_revokes_and_signs_out(tmp_path: Path, method: str, path: str) -> None:
     with running_provider(tmp_path, path=path) as provider:
-        whole_journey(provider, method)
+        whole_journey(provider, method, Surfer(APP))
 
 
-def whole_journey(provider: Provider, method: str) -> None:
+def test_behind_a_tls_proxy_that_lies_all_is_https_and_the_cookies_stay_on_their_site(tmp_path: Path) -> None:
+    certificate = tmp_path / "localhost.pem"
+    surfer = Surfer(APP, trusted=str(certificate))
+    lies = {"Host": "evil.example", "X-Forwarded-Host": "evil.example", "X-Forwarded-Proto": "http"}
+    with running_provider_with_tls(tmp_path, certificate, lies) as provider:
+        whole_journey(provider, "client_secret_basic", surfer)
+        issuer, signin = provider.issuer, provider.dynamic.signin_url
+    assert issuer.startswith("https://localhost:")
+    assert signin.startswith("http://127.0.0.1:"), "another site"
+    own = [request for request in surfer.sent if not request.url.startswith(signin)]
+    assert all(request.url.startswith(f"{issuer}/") for request in own)
+
+    (named,) = (name for name in surfer.cookies["localhost"] if name.startswith("__Host-bridge-browser"))
+    for cookie in surfer.cookies["localhost"].values():
+        assert cookie.attributes == {"secure": "", "httponly": "", "path": "/", "samesite": "Lax"}
+    posts = [number for number, request in enumerate(own) if request.url.endswith("/signin/complete")]
+    assert [own[number].method for number in posts] == ["POST", "POST"]
+    for number in posts:
+        assert own[number].cookies == frozenset()
+        after = own[number + 1]
+        assert (after.method, after.url.split("?")[0]) == ("GET", f"{issuer}/authorize")
+        assert named in after.cookies
+    silent = next(request for request in own[posts[-1] + 2 :] if "prompt=none" in request.url)
+    assert {name.rsplit("-", 1)[0] for name in silent.cookies} == {"__Host-bridge-browser", "__Host-bridge-session"}
+
+
+def whole_journey(provider: Provider, method: str, surfer: Surfer) -> None:
     secret = provider.add_client("app", *REGISTERED, *(["--public"] if method == "none" else []))
-    surfer = Surfer(APP)
     with OAuth2Session(
         "app",
         secret or None,
@@ -62,6 +87,7 @@ def whole_journey(provider: Provider, method: str) -> None:
         code_challenge_method="S256",
     ) as session:
         session.trust_env = False
+        session.verify = surfer.trusted or True
         found = f"{provider.issuer}/.well-known/openid-configuration"
         metadata = session.get(found, withhold_token=True).json()
         assert metadata["issuer"] == provider.issuer
