@@ -6,6 +6,7 @@ BIN := .venv/bin
 READY := .venv/.ready
 BROWSER := .venv/.browser
 ARGS ?=
+JOBS ?= 2
 
 .DEFAULT_GOAL := help
 .PHONY: help demo demo-nextauth test test-browser screenshots check serve bench wheel lock clean
@@ -33,8 +34,8 @@ demo: $(READY) ## The whole story on this machine, then stay up to play with (AR
 demo-nextauth: $(READY) ## The Next.js example, signing in through a bridge on this machine (Node.js 20.9 or newer)
 	@PYTHONPATH=tests/journeys $(BIN)/python -m nextauth_demo
 
-test: $(READY) ## Run the tests (ARGS goes to pytest)
-	@$(BIN)/python -m pytest $(ARGS)
+test: $(READY) ## Run the tests (ARGS goes to pytest, JOBS processes at once)
+	@$(BIN)/python -m pytest -n $(JOBS) --dist loadfile $(ARGS)
 
 test-browser: $(BROWSER) ## Test the pages in Chromium (on Debian: apt install chromium chromium-driver)
 	@$(BIN)/python -m pytest -m browser $(ARGS)

@@ -29,6 +29,11 @@ JWT = "urn:ietf:params:oauth:token-type:jwt"
 ADDRESS = "0x52908400098527886E0F7030069857D2E4169EE7"
 
 
+def pytest_make_parametrize_id(val: object, argname: str) -> str | None:
+    """A long text is named by its parameter: it may be random, and every process has to name a test alike."""
+    return argname if isinstance(val, str | bytes) and len(val) > 24 else None
+
+
 @dataclass
 class HeldClock:
     """A clock that stands still until the test moves it. Whole seconds."""

@@ -20,6 +20,20 @@ def is_required(what: str) -> bool:
     return what in os.environ.get(REQUIRE, "")
 
 
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """A process that runs a part of the tests hands on what it left out."""
+    output = getattr(session.config, "workeroutput", None)
+    if output is not None:
+        output["left_out"] = session.config.stash.get(_left_out, [])
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any) -> None:
+    """Each such process has left out the same of what it never collected, and its own of the rest."""
+    for what in getattr(node, "workeroutput", {}).get("left_out", []):
+        leave_out(node.config, what)
+
+
 def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:
     if noted := config.stash.get(_left_out, []):
         terminalreporter.section("NOT TESTED", sep="!", red=True, bold=True)

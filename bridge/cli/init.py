@@ -13,8 +13,9 @@ from bridge.config.client_checks import client_faults
 from bridge.config.settings import Config, ConfigFaults
 from bridge.config.sources import DEFAULT_ENV_FILE, known_environment_id, load
 from bridge.errors import SchemaMismatch, SealBroken, Unavailable
+from bridge.history import OPERATOR, AuditEntry, Event
 from bridge.model import AUTHORIZATION_CODE, GRANT_TYPES, REFRESH_TOKEN, TOKEN_EXCHANGE, Client
-from bridge.store import Database, clients
+from bridge.store import Database, audit, clients
 from bridge.store.seal import new_secret_key
 
 CALLBACK = "/api/auth/callback/dynamic"
@@ -136,6 +137,7 @@ def _register(config: Config, client: Client) -> str:
     with explained(), Database(config.database_url) as database, database.writing() as tx:
         if not clients.add(tx, client, now):
             fail(f"The database already has a client {client.client_id!r}. Add another: oidc-bridge client add")
+        audit.record(tx, AuditEntry(at=now, event=Event.CLIENT_ADDED, actor=OPERATOR, client_id=client.client_id))
         return clients.add_secret(tx, client.client_id, now, overlap=0)
 
 

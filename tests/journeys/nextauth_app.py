@@ -52,7 +52,8 @@ def running_app(example: str, port: int, settings: Mapping[str, str], log: Path)
     """
     public = {name: value for name, value in settings.items() if name.startswith(PUBLIC)}
     folder = built(example, public)
-    command = ["npm", "start", "--", "--port", str(port)]
+    host_option = "--host" if example == "spa" else "--hostname"
+    command = ["npm", "start", "--", "--port", str(port), host_option, "localhost"]
     with log.open("w") as output:
         server = subprocess.Popen(
             command, cwd=folder, env=_environment(settings), stdout=output, stderr=output, start_new_session=True

@@ -273,7 +273,6 @@ def test_a_fault_from_the_start_leaves_no_keys_to_be_had(
 @pytest.mark.parametrize(
     "document",
     [{"keys": []}, {"keys": {}}, [], {}, "keys", 5, {"keys": [None]}, {"keys": [jwk(kty="oct")]}, [[[[]]]]],
-    ids=str,
 )
 def test_a_set_without_a_usable_key_never_replaces_a_good_one(
     document: Any, dynamic: RunningEmulator, fetcher: Fetcher, clock: HeldClock
