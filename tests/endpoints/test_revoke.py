@@ -1,5 +1,7 @@
 """Revocation (RFC 7009) and all else that takes tokens back: at userinfo, introspection and refresh at once."""
 
+from typing import Any
+
 import pytest
 from conftest import OFFLINE, Bridge
 from werkzeug.test import TestResponse
@@ -7,6 +9,7 @@ from werkzeug.test import TestResponse
 from bridge.history import OPERATOR
 from bridge.lifecycle.closing import enable_user, revoke_user
 from bridge.model import AUTHORIZATION_CODE, CLIENT_CREDENTIALS, JWT_BEARER, TOKEN_EXCHANGE
+from bridge.store.seal import new_secret_key
 
 pytestmark = pytest.mark.both_databases
 
@@ -199,3 +202,25 @@ def test_the_grant_types_are_discovered(bridge: Bridge) -> None:
     assert document["revocation_endpoint"] == f"{bridge.config.issuer}/revoke"
     assert "offline_access" in document["scopes_supported"]
     assert "none" in document["revocation_endpoint_auth_methods_supported"]
+
+
+@pytest.mark.parametrize("how", ["disabled", "removed"])
+def test_an_environment_that_is_switched_off_stops_every_grant(make_bridge: Any, how: str) -> None:
+    key = new_secret_key()
+    before: Bridge = make_bridge(BRIDGE_SECRET_KEYS=key)
+    before.add_client(grants=(*OFFLINE["grants"], JWT_BEARER), scopes=OFFLINE["scopes"])
+    user = before.user()
+    answer = before.exchange(before.assertion(user), scope="openid offline_access").json
+    environment_id = before.config.environments[0].environment_id
+    off = f'[[environments]]\nenvironment_id = "{environment_id}"\ndisabled = true\n' if how == "disabled" else ""
+    other = {} if how == "disabled" else {"DYNAMIC_ENVIRONMENT_ID": "11111111-1111-4111-8111-111111111111"}
+    after: Bridge = make_bridge(off, BRIDGE_SECRET_KEYS=key, **other)
+    after.secrets.update(before.secrets)
+    assert refusal(after.refresh(answer["refresh_token"])) == (400, "invalid_grant", "environment_not_allowed")
+    assert after.userinfo(answer["access_token"]).status_code == 401
+    for token in (answer["access_token"], answer["refresh_token"]):
+        assert not is_active(after, token)
+    assertion = after.assertion(user)
+    assert after.exchange(assertion).status_code == 400
+    assert after.token({"grant_type": JWT_BEARER, "assertion": assertion}).json["error"] == "invalid_grant"
+    assert before.refresh(answer["refresh_token"]).status_code == 200, "nothing was spent or closed"
