@@ -8,7 +8,7 @@ from typing import Any
 
 _STANDARD = frozenset(logging.makeLogRecord({}).__dict__) | {"message", "asctime", "taskName"}
 _REDACTED = "[redacted]"
-_SECRET_NAME = r"(?:secret|token|password|assertion|verifier|code|cookie|authorization)(?:_keys?)?"
+_SECRET_NAME = r"(?:secret|token|password|assertion|verifier|code|cookie|proof|seal|authorization)(?:_keys?)?"
 _SECRET_NAMES = re.compile(rf"{_SECRET_NAME}$", re.IGNORECASE)
 _SECRETS = re.compile(
     r"eyJ[A-Za-z0-9_-]{8,}(?:\.[A-Za-z0-9_-]*){0,4}"  # a JWT, or the beginning of one
