@@ -7,6 +7,8 @@ from typing import Any
 
 import pytest
 from flask.testing import FlaskClient
+from joserfc import jwt
+from joserfc.jwk import KeySet
 from sqlalchemy import text
 from werkzeug.test import TestResponse
 
@@ -130,6 +132,16 @@ class Bridge:
 
 OFFLINE = {"grants": (TOKEN_EXCHANGE, REFRESH_TOKEN), "scopes": ("openid", "profile", "email", "offline_access")}
 """Settings of a client that may hold refresh tokens."""
+
+
+def refusal(answer: TestResponse) -> tuple[int, str, str]:
+    """Status, error, and the reason's code."""
+    return answer.status_code, answer.json["error"], answer.json["error_uri"].rpartition("/")[2]
+
+
+def decoded(bridge: Bridge, token: str) -> dict[str, Any]:
+    """The claims of a token of ours, as joserfc reads them with the published keys."""
+    return jwt.decode(token, KeySet.import_key_set(bridge.http.get("/jwks").json), algorithms=["RS256"]).claims
 
 
 @pytest.fixture

@@ -6,10 +6,7 @@ from typing import Any
 
 import pytest
 from browsing import CALLBACK, WEB, Browser, parameters
-from conftest import Bridge
-from joserfc import jwt
-from joserfc.jwk import KeySet
-from werkzeug.test import TestResponse
+from conftest import Bridge, decoded, refusal
 
 VERIFIER = "v" * 43
 CHALLENGE = urlsafe_b64encode(hashlib.sha256(VERIFIER.encode()).digest()).rstrip(b"=").decode()
@@ -27,14 +24,6 @@ def site(bridge: Bridge) -> Bridge:
 @pytest.fixture
 def browser(site: Bridge) -> Browser:
     return Browser(site)
-
-
-def refusal(answer: TestResponse) -> tuple[int, str, str]:
-    return answer.status_code, answer.json["error"], answer.json["error_uri"].rpartition("/")[2]
-
-
-def decoded(bridge: Bridge, token: str) -> dict[str, Any]:
-    return jwt.decode(token, KeySet.import_key_set(bridge.http.get("/jwks").json), algorithms=["RS256"]).claims
 
 
 def test_the_id_token_says_what_was_asked(site: Bridge, browser: Browser) -> None:

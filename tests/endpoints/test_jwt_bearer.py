@@ -3,7 +3,7 @@
 from typing import Any
 
 import pytest
-from conftest import APP_ORIGIN, Bridge
+from conftest import APP_ORIGIN, Bridge, refusal
 from werkzeug.test import TestResponse
 
 from bridge.model import JWT_BEARER, REFRESH_TOKEN, TOKEN_EXCHANGE
@@ -13,10 +13,6 @@ SETTINGS = {"grants": (JWT_BEARER,)}
 
 def present(bridge: Bridge, assertion: str, client_id: str = "app", **parameters: Any) -> TestResponse:
     return bridge.token({"grant_type": JWT_BEARER, "assertion": assertion, **parameters}, client_id)
-
-
-def refusal(answer: TestResponse) -> tuple[int, str, str]:
-    return answer.status_code, answer.json["error"], answer.json["error_uri"].rpartition("/")[2]
 
 
 def test_an_assertion_becomes_tokens(bridge: Bridge) -> None:

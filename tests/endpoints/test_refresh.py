@@ -4,10 +4,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from conftest import APP_ORIGIN, OFFLINE, Bridge
-from joserfc import jwt
-from joserfc.jwk import KeySet
-from werkzeug.test import TestResponse
+from conftest import APP_ORIGIN, OFFLINE, Bridge, decoded, refusal
 
 from bridge.model import REFRESH_TOKEN, TOKEN_EXCHANGE
 from bridge.store import clients, users
@@ -16,14 +13,6 @@ pytestmark = pytest.mark.both_databases
 
 API, OTHER_API = "https://api.example.com", "https://other.example.com"
 DAY = 86400
-
-
-def decoded(bridge: Bridge, token: str) -> dict[str, Any]:
-    return jwt.decode(token, KeySet.import_key_set(bridge.http.get("/jwks").json), algorithms=["RS256"]).claims
-
-
-def refusal(answer: TestResponse) -> tuple[int, str, str]:
-    return answer.status_code, answer.json["error"], answer.json["error_uri"].rpartition("/")[2]
 
 
 def change_client(bridge: Bridge, client_id: str = "app", **settings: Any) -> None:

@@ -3,8 +3,7 @@
 from typing import Any
 
 import pytest
-from conftest import OFFLINE, Bridge
-from werkzeug.test import TestResponse
+from conftest import OFFLINE, Bridge, refusal
 
 from bridge.history import OPERATOR
 from bridge.lifecycle.closing import enable_user, revoke_user
@@ -14,10 +13,6 @@ from bridge.store.seal import new_secret_key
 pytestmark = pytest.mark.both_databases
 
 API = "https://api.example.com"
-
-
-def refusal(answer: TestResponse) -> tuple[int, str, str]:
-    return answer.status_code, answer.json["error"], answer.json["error_uri"].rpartition("/")[2]
 
 
 def is_active(bridge: Bridge, token: str, client_id: str = "app") -> bool:

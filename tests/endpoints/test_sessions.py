@@ -4,7 +4,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from browsing import CALLBACK, SIGNIN_ORIGIN, SIGNIN_PAGE, WEB, Browser, form_of, ids_of, links_of, parameters
+from browsing import CALLBACK, SIGNIN_ORIGIN, SIGNIN_PAGE, WEB, Browser, answered, form_of, ids_of, links_of, parameters
 from conftest import Bridge
 
 from bridge.history import OPERATOR
@@ -30,10 +30,6 @@ def site(bridge: Bridge) -> Bridge:
 @pytest.fixture
 def browser(site: Bridge) -> Browser:
     return Browser(site)
-
-
-def answered(browser: Browser, client_id: str = "app", **asked: Any) -> dict[str, str]:
-    return parameters(browser.authorize(client_id, **asked).headers["Location"])
 
 
 def test_a_session_serves_only_clients_that_trust_the_page_it_was_proven_on(site: Bridge, browser: Browser) -> None:

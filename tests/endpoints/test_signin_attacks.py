@@ -4,7 +4,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from browsing import CALLBACK, SIGNIN_ORIGIN, WEB, Browser, form_of, ids_of, parameters
+from browsing import CALLBACK, SIGNIN_ORIGIN, WEB, Browser, answered, form_of, ids_of, parameters
 from conftest import Bridge
 
 from bridge.history import OPERATOR
@@ -26,10 +26,6 @@ def site(bridge: Bridge) -> Bridge:
 @pytest.fixture
 def browser(site: Bridge) -> Browser:
     return Browser(site)
-
-
-def answered(browser: Browser, client_id: str = "app", **asked: Any) -> dict[str, str]:
-    return parameters(browser.authorize(client_id, **asked).headers["Location"])
 
 
 def allow(browser: Browser, page: Any) -> Any:
