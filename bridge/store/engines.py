@@ -1,6 +1,8 @@
 """From a database's URL to an engine whose transactions begin as they should; SQLite's part of that is here too."""
 
 import os
+import sqlite3
+import time
 from enum import Enum, auto
 from pathlib import Path
 from typing import Any
@@ -89,10 +91,24 @@ def _prepare_sqlite(connection: Any, _: object) -> None:
     cursor = connection.cursor()
     # The busy timeout comes first: switching to WAL takes a lock too.
     cursor.execute(f"PRAGMA busy_timeout = {BUSY_TIMEOUT}")
-    cursor.execute("PRAGMA journal_mode = WAL")
+    _switch_to_wal(cursor)
     cursor.execute("PRAGMA synchronous = FULL")  # nothing revoked comes back after a power cut
     cursor.execute("PRAGMA foreign_keys = ON")
     cursor.close()
+
+
+def _switch_to_wal(cursor: Any) -> None:
+    """Of two that switch a new file at once SQLite tells one that it is locked, whatever the busy timeout says."""
+    give_up_at = time.monotonic() + BUSY_TIMEOUT / 1000
+    while True:
+        try:
+            cursor.execute("PRAGMA journal_mode = WAL")
+        except sqlite3.OperationalError:
+            if time.monotonic() >= give_up_at:
+                raise
+            time.sleep(0.01)
+        else:
+            return
 
 
 def _begin_sqlite(tx: Connection) -> None:
