@@ -8,11 +8,14 @@ from typing import Any
 
 _STANDARD = frozenset(logging.makeLogRecord({}).__dict__) | {"message", "asctime", "taskName"}
 _REDACTED = "[redacted]"
-_SECRET_NAME = r"(?:secret|token|password|assertion|verifier|code|cookie|proof|seal|authorization)(?:_keys?)?"
+_SECRET_NAME = (
+    r"(?:secret|token|password|assertion|verifier|code|cookie|proof|seal|session|request_uri|authorization)(?:_keys?)?"
+)
 _SECRET_NAMES = re.compile(rf"{_SECRET_NAME}$", re.IGNORECASE)
 _SECRETS = re.compile(
     r"eyJ[A-Za-z0-9_-]{8,}(?:\.[A-Za-z0-9_-]*){0,4}"  # a JWT, or the beginning of one
     r"|dob_[a-z]+_[A-Za-z0-9_-]+"  # what we hand out
+    r"|bridge-(?:browser|session)-[a-z0-9]+=[^;\s]+"  # our cookies
     r"|dyn_[A-Za-z0-9_-]+"  # Dynamic's API tokens
     r"|(?i:(?:authorization:\s*)?(?:bearer|basic))\s+[A-Za-z0-9._~+/=-]{8,}"
     r"|(?<=://)[^/\s:@]*:[^/\s@]+(?=@)"  # user:password of a URL

@@ -1,5 +1,6 @@
 """`oidc-bridge check`: every fault at once, with what mends it."""
 
+import os
 import stat
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -38,9 +39,19 @@ def check(config: Config, live: bool) -> None:
 
 def _file_faults(config: Config) -> Iterator[Fault]:
     path = sqlite_path(config.database_url)
-    for secret in (DEFAULT_ENV_FILE, *([Path(path)] if path is not None else [])):
+    settings = Path(os.environ.get("BRIDGE_CONFIG") or "bridge.toml")
+    for secret in (
+        DEFAULT_ENV_FILE,
+        *([settings] if _holds_secrets(settings) else []),
+        *([Path(path)] if path else []),
+    ):
         if secret.exists() and stat.S_IMODE(secret.stat().st_mode) & 0o077:
             yield Fault(str(secret), "holds secrets and others may read it", f"chmod 600 {secret}")
+
+
+def _holds_secrets(settings: Path) -> bool:
+    """Whether a bridge.toml says more than anybody may read."""
+    return settings.is_file() and any(word in settings.read_text("utf-8") for word in ("secret_keys", "api_token"))
 
 
 def _database_faults(config: Config, registered: Sequence[Client]) -> Iterator[Fault]:

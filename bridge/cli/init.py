@@ -24,6 +24,9 @@ SIGNED_OUT = ("/", "/signin/out")
 """Where apps go after signing out: home, or to where Dynamic's session ends too (examples/nextauth)."""
 
 
+LOCAL_APP = "http://localhost:3000"
+
+
 @click.command()
 @click.option("--environment-id", help="Of Dynamic's dashboard; asked for if neither given nor in the environment.")
 @click.option("--issuer", default="http://localhost:8080", show_default=True, help="The public URL of this bridge.")
@@ -32,9 +35,8 @@ SIGNED_OUT = ("/", "/signin/out")
     "--origin",
     "origins",
     multiple=True,
-    default=["http://localhost:3000"],
-    show_default=True,
-    help="Origin of the app's pages, where its users sign in with Dynamic. May repeat.",
+    help=f"Origin of the app's pages, where its users sign in. May repeat.  [default: {LOCAL_APP}, beside a"
+    " bridge on this machine]",
 )
 @click.option(
     "--redirect-uri",
@@ -70,6 +72,9 @@ def init(
     chosen_id = (
         environment_id or known_environment_id(os.environ, env_file) or click.prompt("Dynamic environment id", err=True)
     )
+    if not origins and urlsplit(issuer).scheme == "https":
+        fail("Nothing was written: say where the app is, with --origin https://app.example.com")
+    origins = origins or (LOCAL_APP,)
     settings = {
         "BRIDGE_ISSUER": issuer,
         "BRIDGE_SECRET_KEYS": new_secret_key(),

@@ -41,11 +41,11 @@ def end_session(tx: Tx, session: Session, cause: Cause, *, actor: str, now: int)
 def sign_out(tx: Tx, session: Session, *, actor: str, now: int) -> None:
     """End a browser's session with every grant that came of it.
 
-    The session at Dynamic that it rested on may go on; it opens no other here unless the user signs in anew.
+    The sessions at Dynamic that it rested on may go on; they open no other here unless the user signs in anew.
     """
     # The session first: whoever is opening a grant of it holds its row until they commit, or will find it closed.
     end_session(tx, session, Cause.SIGNED_OUT, actor=actor, now=now)
-    upstream.sign_out(tx, session.environment_id, session.session_key, now)
+    upstream.sign_out(tx, session, now)
     for grant in grants.open_of_session(tx, session.session_id, now):
         close_grant(tx, grant, Cause.SIGNED_OUT, actor=actor, now=now)
 

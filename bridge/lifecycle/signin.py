@@ -6,7 +6,7 @@ from urllib.parse import urlsplit
 from bridge.history import AuditEntry, Cause, Event, acting_user
 from bridge.lifecycle.closing import end_session
 from bridge.model import Assertion, Client, Session, User
-from bridge.store import Tx, audit, sessions
+from bridge.store import Tx, audit, sessions, upstream, users
 from bridge.store.sessions import SignIn
 from bridge.store.users import Known
 
@@ -50,34 +50,41 @@ def is_fresh(assertion: Assertion, known: Known, began_at: int) -> bool:
 
     Neither the token, nor its session as far as we know it, nor the window of that session is older than the request.
     """
-    first = assertion.original_sid in (None, assertion.sid)
+    first = assertion.original_sid in (None, assertion.sid) and assertion.refresh_expires_at is not None
     begun = (assertion.issued_at, known.auth_time, known.first_seen_at or 0)
     return first and min(begun) >= began_at - FRESHNESS_TOLERANCE
 
 
 def open_or_renew(
     tx: Tx, sign_in: SignIn, held: tuple[Session, User] | None, policy: SessionPolicy, *, client: Client, now: int
-) -> str:
+) -> str | None:
     """The cookie of the session that a proven sign-in opens, always a new value (no fixation).
 
-    There is one session in a browser.
-    The same user's session goes on; another user's ends, while what its apps hold is theirs.
+    There is one session in a browser. The same user's goes on; another user's ends, while what its apps hold is theirs.
+    None if the user has signed out since the sign-in was proven, here, everywhere, or in this very moment.
     """
+    user = users.by_sub(tx, sign_in.sub)
+    if user is None or user.was_revoked_since(sign_in.kept_at):
+        return None
+    if upstream.is_signed_out(tx, sign_in.environment_id, sign_in.session_key):
+        return None
+    actor = acting_user(sign_in.sub)
     expires_at = policy.expires_at(sign_in, now)
     idle_at = policy.idle_at(expires_at, now)
-    entry = AuditEntry(
-        at=now,
-        event=Event.SIGNED_IN,
-        actor=acting_user(sign_in.sub),
-        client_id=client.client_id,
-        sub=sign_in.sub,
-        detail={"origin": sign_in.origin},
-    )
-    audit.record(tx, entry)
     if held is not None and held[0].sub == sign_in.sub:
-        renewed = sessions.sign_in_again(tx, held[0], sign_in, idle_at=idle_at, expires_at=expires_at)
-        if renewed is not None:
-            return renewed
-    elif held is not None:
-        end_session(tx, held[0], Cause.SESSION_REPLACED, actor=acting_user(sign_in.sub), now=now)
-    return sessions.open_session(tx, sign_in, idle_at=idle_at, expires_at=expires_at)
+        cookie = sessions.sign_in_again(tx, held[0], sign_in, idle_at=idle_at, expires_at=expires_at)
+    else:
+        if held is not None:
+            end_session(tx, held[0], Cause.SESSION_REPLACED, actor=actor, now=now)
+        cookie = sessions.open_session(tx, sign_in, idle_at=idle_at, expires_at=expires_at)
+    if cookie is not None:
+        entry = AuditEntry(
+            at=now,
+            event=Event.SIGNED_IN,
+            actor=actor,
+            client_id=client.client_id,
+            sub=sign_in.sub,
+            detail={"origin": sign_in.origin},
+        )
+        audit.record(tx, entry)
+    return cookie

@@ -17,7 +17,6 @@ BrowserRequest ──▶ authorize ──▶ Outcome: a step and cookies
                  ├─ signin       where a sign-in page hands back a Dynamic JWT
                  ├─ consent, logout
                  ├─ standing     whether who is signed in counts for a request
-                 ├─ hints        ID tokens that come back
                  ├─ site         what these share: URLs, stored requests, the seal of our forms
                  └─ steps        what a browser is told to do next; nothing else can redirect
 """

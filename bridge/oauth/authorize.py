@@ -14,14 +14,13 @@ from bridge.lifecycle.signin import SessionPolicy, open_or_renew
 from bridge.model import AuthorizationRequest, Client, User
 from bridge.oauth.authorization_request import bare_request, find_client, find_redirect_uri
 from bridge.oauth.authorization_response import code_for, error_to_client, to_client
-from bridge.oauth.hints import hinted_sub
-from bridge.oauth.request import BrowserRequest, Form, form_as_query, parse_parameters
+from bridge.oauth.request import BrowserRequest, form_as_query, parse_parameters
 from bridge.oauth.site import Site
 from bridge.oauth.standing import SignedIn, check_gate, counts, is_recent
 from bridge.oauth.steps import Outcome, Redirect, ShowError, ShowSignInMissing
 from bridge.reasons import Reason
 from bridge.signin_reasons import SignInReason
-from bridge.store import Tx, consents, requests, sessions, upstream
+from bridge.store import Tx, consents, requests, sessions
 from bridge.store.requests import Progress
 
 LONGEST_QUERY = 4096  # characters that come back in a redirect; a longer request is stored
@@ -73,7 +72,7 @@ class Authorization:
         if http.browser is None and form.get("proof") is not None:  # else a page that posts by itself would go round
             return Outcome(ShowError(Refused(SignInReason.COOKIES_OFF), client))
         try:
-            case = _Case(http, self._read(parameters, bare, http.now), query, progress)
+            case = _Case(http, self._site.read(parameters, bare, http.now), query, progress)
             if stored is not None and form.get("switch") is not None:
                 case = case.as_somebody_else()
             return self._site.database.decide(lambda tx: self._decide(tx, case, form.get("proof")))
@@ -96,11 +95,6 @@ class Authorization:
             request_id = requests.begin(tx, client.client_id, query, None, http.now)
         return Outcome(Redirect(self._site.authorize_url(client.client_id, request_id)))
 
-    def _read(self, parameters: Form, bare: AuthorizationRequest, now: int) -> AuthorizationRequest:
-        request = self._site.read(parameters, bare)
-        hint = parameters.get("id_token_hint")
-        return request if hint is None else replace(request, wanted_sub=hinted_sub(self._site, bare.client, hint, now))
-
     def _refused(self, request: AuthorizationRequest, why: Refused) -> Outcome:
         return Outcome(error_to_client(request, self._site.issuer, why, self._site.reasons_url))
 
@@ -111,10 +105,13 @@ class Authorization:
         if request_id is None or proof is None:
             return self._next(tx, case)
         who = requests.redeem_sign_in(tx, request_id, proof)
-        if who is None or upstream.is_signed_out(tx, who.environment_id, who.session_key):
-            return self._next(tx, case)  # it was sent twice, or the user has signed out since
+        if who is None:  # it was sent twice; what the first one achieved counts
+            return self._next(tx, case)
         cookie = open_or_renew(tx, who, case.held, self._policy, client=case.request.client, now=now)
-        progress = replace(case.progress, signed_in_as=who.sub)
+        if cookie is None:  # the user has signed out since: what was proven is worth nothing
+            held = sessions.find(tx, case.http.session, now)
+            return self._next(tx, replace(case, held=held, progress=Progress()))
+        progress = replace(case.progress, signed_in_as=who.sub, session_key=who.session_key)
         case = replace(case, held=sessions.find(tx, cookie, now), progress=progress)
         try:
             outcome = self._next(tx, case)
@@ -160,15 +157,15 @@ class Authorization:
 
     def _must_consent(self, tx: Tx, case: _Case, user: User) -> bool:
         request = case.request
+        allowed = consents.covers(tx, user.sub, request.client.client_id, request.consent_scope)
         if case.progress.consented_by == user.sub:
-            return False
+            return not allowed  # what was shown: the client may have been given more since
         if "consent" in request.prompt:
             return True
         if not self._site.asks_consent(request):
             return False
-        if not request.redirect_uri.startswith("https://"):
-            return True  # whoever waits there now need not be who was allowed before (RFC 8252 section 8.6)
-        return not consents.covers(tx, user.sub, request.client.client_id, request.consent_scope)
+        # Who waits at a loopback address now need not be who was allowed before (RFC 8252 section 8.6).
+        return not allowed or not request.redirect_uri.startswith("https://")
 
     def _ask_consent(self, tx: Tx, case: _Case) -> Outcome:
         if case.is_silent:
@@ -180,6 +177,8 @@ class Authorization:
         """The stored request of this case, and the browser's cookie if it has to be set."""
         if keep and case.progress.request_id is not None:
             return case.progress.request_id, None
+        if len(case.query) > LONGEST_STORED:
+            raise Refused(Reason.BODY_TOO_LARGE)
         browser = case.http.browser or self._site.new_browser()
         client_id = case.request.client.client_id
         return requests.begin(tx, client_id, case.query, browser, case.http.now), browser

@@ -8,7 +8,6 @@ from bridge.errors import NotServed, Refused
 from bridge.history import acting_user
 from bridge.lifecycle.closing import sign_out
 from bridge.model import Client, Session, User
-from bridge.oauth.hints import read_hint
 from bridge.oauth.request import BrowserRequest, Form, form_as_query, parse_parameters, read_form
 from bridge.oauth.site import Site, seal_of
 from bridge.oauth.steps import Outcome, Redirect, ShowError, ShowLoggedOut, ShowLogout, Step, with_query
@@ -61,13 +60,13 @@ class Logout:
     def _client(self, form: Form, now: int) -> tuple[Client | None, str | None]:
         """Who sends the user, and which session their ID token names. Raises Refused if the two do not fit."""
         hint = form.get("id_token_hint")
-        token = read_hint(self._site, hint, now) if hint is not None else None
+        token = self._site.hint(hint, now) if hint is not None else None
         named = form.get("client_id")
         if token is not None and named is not None and named not in token.audience:
             raise Refused(Reason.PARAMETER_INVALID, "client_id is not that of id_token_hint")
         client_id = token.audience[0] if token is not None else named
         client = self._site.clients.find(client_id, now) if client_id is not None else None
-        if client is None and client_id is not None:
+        if client_id is not None and (client is None or client.disabled):
             raise Refused(SignInReason.CLIENT_UNKNOWN)
         return client, None if token is None else token.sid
 

@@ -16,8 +16,9 @@ from bridge.oauth.assertions import Accepted, Assertions
 from bridge.oauth.request import BrowserRequest, Form, read_form
 from bridge.oauth.site import Site
 from bridge.oauth.steps import Outcome, Redirect, ShowError, Step
+from bridge.reasons import Reason
 from bridge.signin_reasons import SignInReason
-from bridge.store import Tx, requests
+from bridge.store import Tx, requests, seen
 from bridge.store.requests import StoredRequest
 from bridge.store.sessions import SignIn
 
@@ -86,6 +87,8 @@ class SignInCompletion:
                 raise Refused(SignInReason.SIGN_IN_NOT_FRESH)
             requests.ask_again(tx, stored.request_id)
             return Redirect(self._site.signin_page(posted.page, request, stored.request_id, afresh=True))
+        if client.assertion_once and not seen.take_once(tx, assertion):
+            raise Refused(Reason.ASSERTION_REPLAYED)
         sign_in = SignIn(
             sub=known.user.sub,
             environment_id=assertion.environment.environment_id,

@@ -4,7 +4,7 @@ import hashlib
 import hmac
 import secrets
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from urllib.parse import urlencode
 
 from bridge.errors import Refused
@@ -13,6 +13,7 @@ from bridge.model import AuthorizationRequest, Client, Environment
 from bridge.oauth.authorization_request import bare_request, find_client, find_redirect_uri, read_request
 from bridge.oauth.request import BrowserRequest, Form, parse_parameters
 from bridge.oauth.steps import with_query
+from bridge.reasons import Reason
 from bridge.signin_reasons import SignInReason
 from bridge.store import Database, requests
 from bridge.store.clients import Clients
@@ -20,6 +21,7 @@ from bridge.store.requests import StoredRequest
 from bridge.tokens.claims import ClaimSelection
 from bridge.tokens.keyring import Keyring
 from bridge.tokens.pairwise import PairwiseSubjects
+from bridge.tokens.read import IdToken, read_id_token
 
 REQUEST_URI = "urn:ietf:params:oauth:request_uri:"  # RFC 9126 section 2.2
 
@@ -82,15 +84,29 @@ class Site:
             raise Refused(SignInReason.SIGN_IN_EXPIRED)
         return stored
 
-    def read(self, parameters: Form, bare: AuthorizationRequest) -> AuthorizationRequest:
+    def read(self, parameters: Form, bare: AuthorizationRequest, now: int) -> AuthorizationRequest:
         """The authorization request in some parameters. Raises Refused, to be answered as `bare` says."""
-        return read_request(parameters, bare, issuer=self.issuer, selection=self.selection)
+        request = read_request(parameters, bare, issuer=self.issuer, selection=self.selection)
+        raw = parameters.get("id_token_hint")
+        if raw is None:
+            return request
+        hint = self.hint(raw, now)
+        if hint is None or bare.client.client_id not in hint.audience:
+            raise Refused(Reason.PARAMETER_INVALID, "id_token_hint")
+        return replace(request, wanted_sub=hint.sub)
+
+    def hint(self, raw: str, now: int) -> IdToken | None:
+        """An ID token of ours that comes back, expired or not; None if it is none. It proves nothing of its sender."""
+        try:
+            return read_id_token(raw, keyring=self.keyring, issuer=self.issuer, now=now)
+        except Refused:
+            return None
 
     def request_of(self, stored: StoredRequest, now: int) -> AuthorizationRequest:
         """The authorization request that was stored. Raises Refused if its client may not ask so any more."""
         parameters = parse_parameters(stored.query)
         client = find_client(parameters, self.clients, now)
-        return self.read(parameters, bare_request(parameters, client, find_redirect_uri(parameters, client)))
+        return self.read(parameters, bare_request(parameters, client, find_redirect_uri(parameters, client)), now)
 
     def stored(self, request_id: str) -> StoredRequest:
         """The stored request of that id. Raises Refused and Unavailable."""

@@ -31,7 +31,7 @@ def counts(site: Site, request: AuthorizationRequest, progress: Progress, held: 
 
 def is_recent(request: AuthorizationRequest, progress: Progress, session: Session, now: int) -> bool:
     """Whether the sign-in is as new, and as deliberate, as the request demands."""
-    chosen = progress.signed_in_as == session.sub
+    chosen = (progress.signed_in_as, progress.session_key) == (session.sub, session.session_key)
     if "select_account" in request.prompt and not chosen:
         return False
     return (chosen and progress.is_fresh) or not request.demands_newer(session.auth_time, now)

@@ -9,7 +9,7 @@ from bridge.store.database import Tx
 from bridge.store.tables import audit
 
 _RECORD = insert(audit)
-_EVENTS = {event.word: event for event in Event}
+_EVENTS = {event.word: event for event in Event}  # a newer version may know others, which are passed over
 _CAUSES = {cause.word: cause for cause in Cause}
 
 
@@ -33,18 +33,22 @@ def concerning(tx: Tx, wanted: str, *, limit: int) -> list[AuditEntry]:
     """The newest entries about a sub, sid, grant_id or client_id, oldest of them first."""
     same = or_(audit.c.sub == wanted, audit.c.sid == wanted, audit.c.grant_id == wanted, audit.c.client_id == wanted)
     found = select(audit).where(same).order_by(audit.c.id.desc()).limit(limit)
-    return [_entry(row) for row in tx.execute(found)][::-1]
+    return [_entry(row) for row in tx.execute(found) if row.event in _EVENTS][::-1]
 
 
 def newest(tx: Tx, *, limit: int) -> list[AuditEntry]:
     """The newest entries, oldest of them first."""
-    return [_entry(row) for row in tx.execute(select(audit).order_by(audit.c.id.desc()).limit(limit))][::-1]
+    return [
+        _entry(row)
+        for row in tx.execute(select(audit).order_by(audit.c.id.desc()).limit(limit))
+        if row.event in _EVENTS
+    ][::-1]
 
 
 def about_user(tx: Tx, sub: str) -> list[AuditEntry]:
     """What befell a user as a whole, whatever the client: disabled, enabled, signed out. Oldest first."""
     whole = select(audit).where(audit.c.sub == sub, audit.c.client_id.is_(None)).order_by(audit.c.id)
-    return [_entry(row) for row in tx.execute(whole)]
+    return [_entry(row) for row in tx.execute(whole) if row.event in _EVENTS]
 
 
 def _entry(row: Row[*tuple[object, ...]]) -> AuditEntry:

@@ -29,6 +29,7 @@ class Progress:
 
     request_id: str | None = None
     signed_in_as: str | None = None  # the sub: what one user achieved does not count for another
+    session_key: str | None = None  # and what one session at Dynamic proved does not count for another of theirs
     is_fresh: bool = False  # the user acted for that sign-in
     consented_by: str | None = None  # the sub
     denied: bool = False
@@ -110,6 +111,7 @@ def find(tx: Tx, request_id: str) -> StoredRequest | None:
         achieved=Progress(
             request_id=row.request_id,
             signed_in_as=row.signed_in_as,
+            session_key=None if row.signed_in_as is None else json.loads(row.proof)["session_key"],
             is_fresh=bool(row.is_fresh),
             consented_by=row.consented_by,
             denied=row.denied_at is not None,

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 from bridge.history import BRIDGE, AuditEntry, Event
 from bridge.jose import SigningKey, signing_key
-from bridge.keylife import KeyLife, Step, steps
+from bridge.keylife import KEY_STATES, KeyLife, Step, steps
 from bridge.model import SIGNING_ALGORITHMS
 from bridge.store import audit, keys
 from bridge.store.database import Database, Tx
@@ -49,6 +49,7 @@ class Rotation:
         """
         with self._database.reading() as tx:
             rows = keys.every(tx)
+        rows = [(life, sealed) for life, sealed in rows if _is_known(life)]
         self._opened = {life.kid: self._opened.get(life.kid) or self._open(life, sealed) for life, sealed in rows}
         return [(life, self._opened[life.kid]) for life, _ in rows]
 
@@ -101,6 +102,11 @@ class Rotation:
         except _TakenByAnother:
             return False
         return True
+
+
+def _is_known(life: KeyLife) -> bool:
+    """Whether this version knows what the key is: a newer one may have made others already (rolling upgrades)."""
+    return life.alg in SIGNING_ALGORITHMS and life.state in KEY_STATES
 
 
 def _succeed(tx: Tx, step: Step, now: int) -> None:

@@ -1,10 +1,10 @@
 """Sessions at Dynamic, as far as assertions tell of them: when somebody signed in."""
 
-from sqlalchemy import bindparam, select, text, update
+from sqlalchemy import and_, bindparam, or_, select, text, tuple_, update
 
-from bridge.model import Assertion
+from bridge.model import Assertion, Session
 from bridge.store.database import Tx
-from bridge.store.tables import upstream_sessions
+from bridge.store.tables import grants, upstream_sessions
 
 _KEPT_AFTER_EXPIRY = 60  # seconds; clocks differ
 
@@ -24,8 +24,17 @@ _REMEMBER = text(
 _SIGN_OUT = (
     update(upstream_sessions)
     .where(
-        upstream_sessions.c.environment_id == bindparam("environment"),
-        upstream_sessions.c.session_key == bindparam("key"),
+        or_(
+            and_(
+                upstream_sessions.c.environment_id == bindparam("environment"),
+                upstream_sessions.c.session_key == bindparam("key"),
+            ),
+            tuple_(upstream_sessions.c.environment_id, upstream_sessions.c.session_key).in_(
+                select(grants.c.environment_id, grants.c.session_key).where(
+                    grants.c.session_id == bindparam("browser_session")
+                )
+            ),
+        )
     )
     .values(signed_out_at=bindparam("now"))
 )
@@ -45,7 +54,8 @@ def sign_in_time(assertion: Assertion) -> int:
 
 def session_end(assertion: Assertion) -> int:
     """Until when the session has to be remembered: nothing of it can be renewed later."""
-    return max(assertion.expires_at, assertion.refresh_expires_at or 0) + _KEPT_AFTER_EXPIRY
+    renewable_until = assertion.refresh_expires_at or assertion.issued_at + assertion.environment.refresh_window
+    return max(assertion.expires_at, renewable_until) + _KEPT_AFTER_EXPIRY
 
 
 def remember(tx: Tx, assertion: Assertion, auth_time: int, expires_at: int, now: int) -> int:
@@ -65,9 +75,10 @@ def remember(tx: Tx, assertion: Assertion, auth_time: int, expires_at: int, now:
     return auth_time if kept is None else int(kept)
 
 
-def sign_out(tx: Tx, environment_id: str, session_key: str, now: int) -> None:
-    """The user has ended a session here that rested on this one: it opens no other without the user acting."""
-    tx.execute(_SIGN_OUT, {"environment": environment_id, "key": session_key, "now": now})
+def sign_out(tx: Tx, session: Session, now: int) -> None:
+    """The user has ended a browser's session: what it rests on, or did for a grant of it, opens no other silently."""
+    ended = {"environment": session.environment_id, "key": session.session_key, "browser_session": session.session_id}
+    tx.execute(_SIGN_OUT, {**ended, "now": now})
 
 
 def is_signed_out(tx: Tx, environment_id: str, session_key: str) -> bool:

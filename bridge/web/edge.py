@@ -3,14 +3,21 @@
 import logging
 import secrets
 
-from flask import Flask, Response, jsonify
+from flask import Flask, Response, abort, jsonify, request
 from werkzeug.exceptions import HTTPException
+from werkzeug.routing import RequestRedirect
 
 log = logging.getLogger(__name__)
 
 
 def guard_edge(app: Flask) -> None:
     """Every error as JSON with a fixed text: Werkzeug's own would be HTML, and some repeat the request."""
+
+    @app.before_request
+    def no_redirect_of_werkzeugs_own() -> None:
+        """It would lead to a URL made from the Host header (threats O19)."""
+        if isinstance(request.routing_exception, RequestRedirect):
+            abort(404)
 
     @app.errorhandler(HTTPException)
     def http_error(error: HTTPException) -> Response:

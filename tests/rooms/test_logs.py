@@ -137,3 +137,17 @@ def test_every_log_of_the_process_goes_to_stderr_in_this_form_and_others_debug_l
     assert "hunter2" not in ran.stderr
     assert lines[0]["event"].endswith("[redacted]")
     assert [found["event"] for found in lines[1:]] == ["careful"] * 6
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "GET /authorize?request_uri=urn:ietf:params:oauth:request_uri:SECRETSECRETSECRET&proof=SECRETSECRETSECRET",
+        "Cookie: a=1; __Host-bridge-session-root=SECRETSECRETSECRET; bridge-browser-root=SECRETSECRETSECRET",
+        "seal=SECRETSECRETSECRET",
+        '{"proof": "SECRETSECRETSECRET"}',
+        "dob_code_SECRETSECRETSECRET and dob_refresh_SECRETSECRETSECRET",
+    ],
+)
+def test_what_a_sign_in_leaves_behind_is_redacted(line: str) -> None:
+    assert "SECRETSECRET" not in redacted(line)

@@ -82,7 +82,14 @@ def test_a_new_user_becomes_known_under_their_own_id_or_one_that_follows_from_it
 def test_a_known_user_is_written_only_when_something_changed(database: Database, database_url: str) -> None:
     assert writes(database, identity(name="Demo", groups=["a"])) == 2
     assert writes(database, identity(groups=["a"], name="Demo")) == 0
-    assert writes(database, identity(groups=["a"], name="Demo"), assertion(issued_at=NOW + 5)) == 0
+    assert (
+        writes(
+            database,
+            identity(groups=["a"], name="Demo"),
+            assertion(issued_at=NOW + 5, refresh_expires_at=NOW + 30 * DAY),
+        )
+        == 0
+    )
     assert writes(database, identity(groups=["b"], name="Demo")) == 1
     assert recognise(database, identity(groups=["b"], name="New"), now=NOW + 9).user.claims["name"] == "New"
     assert rows(database_url, "SELECT created_at, updated_at FROM users") == [(NOW + 1, NOW + 9)]
@@ -284,8 +291,8 @@ def test_the_sweep_removes_in_batches_what_nobody_needs_any_more(database: Datab
             assert seen.take_once(tx, assertion(digest=number.to_bytes(32), expires_at=ends))
         for overlap in (9, 9, 10, 10):
             clients.add_secret(tx, f"app{overlap}", NOW - 10, overlap=overlap)
-    recognise(database, identity(), assertion(sid="over", expires_at=over))
-    recognise(database, identity(), assertion(sid="needed", expires_at=needed))
+    recognise(database, identity(), assertion(sid="over", expires_at=over, refresh_expires_at=over))
+    recognise(database, identity(), assertion(sid="needed", expires_at=needed, refresh_expires_at=needed))
     recognise(database, identity(), assertion(sid="refreshable", expires_at=over, refresh_expires_at=NOW))
     batches: list[int] = []
 
