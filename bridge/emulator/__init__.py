@@ -5,8 +5,9 @@
        │                  keys ── jwks, pem, rotate      request what Dynamic never would
        │                  switches ── what we only guess about Dynamic
        │                  faults ── how a network goes wrong
+       │                  email_codes, nonces ── what pages were given to sign in with
        ▼
-    create_app (app)      /api/v0/...  Dynamic's own paths (api)
+    create_app (app)      /api/v0/...  Dynamic's own paths (api; sdk, for pages of any origin: cors)
        │                  /admin/...   ours: users, tokens, keys, switches, faults (admin)
        │                  /signin      a sign-in page as an app would have one, without a script (signin, pages/)
        ▼
@@ -18,6 +19,7 @@ parties. Each fact the bridge relies on without proof is a field of `Switches`: 
 
 from bridge.emulator.app import create_app
 from bridge.emulator.destinations import LOCAL_APPS
+from bridge.emulator.email_codes import EmailCode, EmailCodes
 from bridge.emulator.errors import (
     NotAuthenticatedError,
     SessionEndedError,
@@ -49,6 +51,8 @@ __all__ = [
     "DEMO_ENVIRONMENT_ID",
     "LOCAL_APPS",
     "Credential",
+    "EmailCode",
+    "EmailCodes",
     "Emulator",
     "Fault",
     "FaultMode",

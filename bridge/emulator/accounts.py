@@ -22,6 +22,16 @@ def find(users: Iterable[User], name: str) -> tuple[User, str | None]:
     raise UnknownUserError("no user is called that")
 
 
+def owner(users: Iterable[User], email: str) -> tuple[User, str] | None:
+    """Who has proven this address, in any case, and may sign in by it; with the credential. The first of several."""
+    for user in users:
+        for credential in user.credentials:
+            own = str(credential.members.get("email", "")) if credential.format == "email" else ""
+            if credential.sign_in and own.casefold() == email.casefold():
+                return user, credential.id
+    return None
+
+
 def check_password(user: User, password: str) -> None:
     """WrongPasswordError if it is empty, or the user was given another; a user without one takes any."""
     if not password or not hmac.compare_digest(_bytes(password), _bytes(user.password or password)):

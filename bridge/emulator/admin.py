@@ -30,6 +30,7 @@ INDEX = {
     "PUT /admin/switches": "change some",
     "PUT /admin/faults": "path_prefix, mode, delay, size, location, times",
     "DELETE /admin/faults": "all is well again",
+    "GET /admin/email-codes": "the codes that pages had sent by e-mail, the latest first",
     "GET /admin/requests": "the requests to Dynamic's paths so far",
 }
 
@@ -115,6 +116,10 @@ def _environment(admin: Blueprint, emulator: Emulator) -> None:
     def no_faults() -> ResponseReturnValue:
         emulator.faults.clear()
         return {"faults": {}}
+
+    @admin.get("/email-codes")
+    def email_codes() -> ResponseReturnValue:
+        return {"email_codes": [asdict(sent) for sent in emulator.email_codes.sent()]}
 
     @admin.get("/requests")
     def requests() -> ResponseReturnValue:

@@ -1,22 +1,19 @@
 """Dynamic's own paths, below /api/v0."""
 
 import base64
-import hmac
-from collections.abc import Callable
 
 from flask import Blueprint, abort, jsonify, request
 from flask.typing import ResponseReturnValue
 from flask.wrappers import Response
 
+from bridge.emulator.callers import caller, require_api_token, shown, verify_response
 from bridge.emulator.clock import iso
+from bridge.emulator.device import check_device
 from bridge.emulator.environment import project_settings
 from bridge.emulator.errors import NotAuthenticatedError, SessionEndedError, UnknownSessionError
 from bridge.emulator.faults import BASE
-from bridge.emulator.model import Session
-from bridge.emulator.profile import sdk_user
+from bridge.emulator.sdk import browser_sdk
 from bridge.emulator.world import Emulator
-
-COOKIE = "DYNAMIC_JWT_TOKEN"
 
 
 def dynamic_api(emulator: Emulator) -> Blueprint:
@@ -25,6 +22,7 @@ def dynamic_api(emulator: Emulator) -> Blueprint:
     _guard(api, emulator)
     _keys(api, emulator)
     _public(api, emulator)
+    browser_sdk(api, emulator)
     _own_session(api, emulator)
     _server_side(api, emulator)
     return api
@@ -64,7 +62,7 @@ def _keys(api: Blueprint, emulator: Emulator) -> None:
 
     @api.get("/environments/<environment>/keys")
     def keys(environment: str) -> ResponseReturnValue:  # noqa: ARG001
-        _require_api_token(emulator)
+        require_api_token(emulator)
         pem = emulator.public_pem(emulator.switches.keys_endpoint_pem)
         return {"key": {"id": emulator.keys_endpoint_id(), "publicKey": base64.b64encode(pem.encode()).decode()}}
 
@@ -83,29 +81,30 @@ def _own_session(api: Blueprint, emulator: Emulator) -> None:
     @api.get("/sdk/<environment>/session")
     def session(environment: str) -> ResponseReturnValue:  # noqa: ARG001
         try:
-            _caller(emulator)
+            caller(emulator)
         except NotAuthenticatedError as refusal:
             return {"error": str(refusal)}, emulator.switches.session_refused_status
         return "", emulator.switches.session_status
 
     @api.get("/sdk/<environment>/users")
     def users(environment: str) -> ResponseReturnValue:  # noqa: ARG001
-        return _shown(emulator, _caller(emulator))
+        return shown(emulator, caller(emulator))
 
     @api.post("/sdk/<environment>/revoke")
     def revoke(environment: str) -> ResponseReturnValue:  # noqa: ARG001
-        emulator.revoke(_caller(emulator).sid)
+        emulator.revoke(caller(emulator).sid)
         return "", 204
 
     @api.post("/sdk/<environment>/refresh")
     def refresh(environment: str) -> Response:  # noqa: ARG001
-        return _verify_response(emulator, emulator.refresh(_caller(emulator).sid))
+        check_device(request.headers, emulator.nonces)
+        return verify_response(emulator, emulator.refresh(caller(emulator).sid))
 
 
 def _server_side(api: Blueprint, emulator: Emulator) -> None:
     @api.get("/users/<user_id>/sessions/<sid>")
     def session_of_user(user_id: str, sid: str) -> ResponseReturnValue:
-        _require_api_token(emulator)
+        require_api_token(emulator)
         try:
             session = emulator.session(sid)
         except UnknownSessionError:
@@ -119,38 +118,3 @@ def _server_side(api: Blueprint, emulator: Emulator) -> None:
             "userAgent": "emulator",
             "revokedAt": None if session.revoked_at is None else iso(session.revoked_at),
         }
-
-
-def _bearer() -> str:
-    scheme, _, token = request.headers.get("Authorization", "").partition(" ")
-    return token.strip() if scheme.lower() == "bearer" else ""
-
-
-def _require_api_token(emulator: Emulator) -> None:
-    if not hmac.compare_digest(_bearer().encode(), emulator.api_token.encode()):
-        raise NotAuthenticatedError("an API token is needed")
-
-
-def _caller(emulator: Emulator) -> Session:
-    cookie = request.cookies.get(COOKIE, "") if emulator.switches.cookie_mode else ""
-    return emulator.authenticate(_bearer() or cookie)
-
-
-def _shown(emulator: Emulator, session: Session) -> dict[str, object]:
-    user = emulator.get_user(session.user_id)
-    return sdk_user(user, session, emulator.switches, emulator.environment_id)
-
-
-def _verify_response(emulator: Emulator, session: Session) -> Response:
-    """Dynamic's VerifyResponse: with both tokens, or in cookie mode with none and the small one as a cookie."""
-    lifetime = emulator.switches.jwt_duration_minutes * 60
-    issued_at, origin = emulator.clock(), request.headers.get("Origin")
-    mint: Callable[..., str] = emulator.mint
-    minified = mint(session, shape="small", origin=origin, lifetime=lifetime, issued_at=issued_at)
-    body: dict[str, object] = {"user": _shown(emulator, session), "expiresAt": issued_at + lifetime}
-    if emulator.switches.cookie_mode:
-        answer = jsonify(body)
-        answer.set_cookie(COOKIE, minified, max_age=lifetime, secure=True, httponly=True, samesite="Lax")
-        return answer
-    full = mint(session, shape="large", origin=origin, lifetime=lifetime, issued_at=issued_at)
-    return jsonify({**body, "jwt": full, "minifiedJwt": minified})

@@ -8,6 +8,7 @@ from werkzeug.exceptions import HTTPException
 
 from bridge.emulator.admin import admin_api
 from bridge.emulator.api import dynamic_api
+from bridge.emulator.cors import answer_pages
 from bridge.emulator.edge import Edge
 from bridge.emulator.signin import signin_page
 from bridge.emulator.world import Emulator
@@ -20,6 +21,7 @@ def create_app(emulator: Emulator, *, stopping: Event | None = None) -> Flask:
     app = Flask("bridge.emulator", static_folder=None, template_folder="pages")
     app.config["MAX_CONTENT_LENGTH"] = LARGEST_BODY
     app.json.sort_keys = False  # type: ignore[attr-defined]
+    answer_pages(app, emulator)
     app.register_blueprint(dynamic_api(emulator))
     app.register_blueprint(admin_api(emulator))
     app.register_blueprint(signin_page(emulator))

@@ -2,20 +2,26 @@
 
 from bridge.emulator.switches import Switches
 
+ENABLED_AT = "2026-01-01T00:00:00.000Z"
 DURATIONS = (("days", 24 * 60), ("hours", 60), ("minutes", 1))
 
 
 def project_settings(switches: Switches) -> dict[str, object]:
-    """The `ProjectSettings` of /settings: the parts a server reads, and the empty lists without which Dynamic's SDK
-    does not start."""
+    """The `ProjectSettings` of /settings: the parts a server reads, the lists without which Dynamic's SDK does not
+    start, and what its React widget draws a sign-in by e-mail from (by wallet: `chains`, `networks`, a section)."""
     return {
         "environmentName": "sandbox",
         "general": {"displayName": "Dynamic emulator"},
         "chains": [],
         "kyc": [],
-        "providers": [],
+        "providers": [{"provider": "dynamic", "enabledAt": ENABLED_AT}],
         "networks": [],
-        "sdk": {},
+        "sdk": {
+            "emailSignIn": {"signInProvider": "dynamic"},
+            "views": [{"type": "login", "sections": [{"type": "email"}]}],
+            "walletConnect": {"projectId": "emulator"},
+        },
+        "design": {"modal": {}},
         "security": {
             "auth": {"storage": ["cookie"] if switches.cookie_mode else ["localStorage"]},
             "jwtDuration": _duration(switches.jwt_duration_minutes),

@@ -27,3 +27,15 @@ class SessionEndedError(Exception):
 
 class NotAuthenticatedError(Exception):
     """A bearer token that is not ours, has expired, or whose session has ended."""
+
+
+class InvalidEmailError(Exception):
+    """No code can be sent there."""
+
+
+class WrongCodeError(Exception):
+    """Not the code that was sent; the right one is still good."""
+
+
+class VerificationEndedError(Exception):
+    """The code was used or has expired, or the verification never began."""

@@ -1,4 +1,4 @@
-"""The environment's RSA keys: the only door to joserfc here. Signs by RS256 whatever the header claims."""
+"""The environment's RSA keys. Signs by RS256 whatever the header claims."""
 
 import base64
 import json

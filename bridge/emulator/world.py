@@ -12,9 +12,11 @@ from bridge.emulator.clock import Clock, system_clock
 from bridge.emulator.credentials import opening_credential
 from bridge.emulator.destinations import LOCAL_APPS, checked_origins, checked_url
 from bridge.emulator.directory import Directory
+from bridge.emulator.email_codes import EmailCodes
 from bridge.emulator.faults import Faults
 from bridge.emulator.keys import KeyRing, PemFlavour, SigningKey, compact, dump, read
 from bridge.emulator.model import Credential, NewCredential, NewEmail, NewWallet, Session, User, UserFields
+from bridge.emulator.nonces import Nonces
 from bridge.emulator.sessions import Sessions
 from bridge.emulator.switches import Switches, switched
 
@@ -53,6 +55,8 @@ class Emulator:
         self.extra_jwks: list[Any] = []
         self._lock = RLock()
         self.faults = Faults(self._lock)
+        self.email_codes = EmailCodes(self._lock)
+        self.nonces = Nonces(self._lock)
         self._switches = Switches(issuer_host=host)
         self._keys = KeyRing(key_bits)
         self._directory = Directory()
