@@ -10,7 +10,6 @@ from urllib.parse import urlsplit
 from flask import Blueprint, Response, abort, request
 
 from bridge.clock import Clock
-from bridge.errors import Unavailable
 from bridge.model import Client, User
 from bridge.oauth.refusals import status_of
 from bridge.oauth.request import MAX_BODY_BYTES, BrowserRequest
@@ -27,6 +26,7 @@ from bridge.oauth.steps import (
 )
 from bridge.web import render
 from bridge.web.endpoints import log_refusal
+from bridge.web.wording import for_people
 
 log = logging.getLogger(__name__)
 
@@ -169,10 +169,10 @@ def _error(step: ShowError, reasons_url: str) -> Response:
     why, client = step.why, step.client
     request_id = log_refusal(why)
     name, back = _known_as(client)
-    unavailable = isinstance(why, Unavailable)
+    title, sentence = for_people(why)
     page = render.Error(
-        title="This does not work right now" if unavailable else "This cannot go on",
-        sentence=why.reason.means,
+        title=title,
+        sentence=sentence,
         code=why.reason.code,
         request_id=request_id,
         status=status_of(why),

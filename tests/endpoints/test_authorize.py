@@ -6,6 +6,8 @@ import pytest
 from browsing import CALLBACK, SIGNIN_ORIGIN, SIGNIN_PAGE, WEB, Browser, ids_of, parameters
 from conftest import Bridge
 
+from bridge.emulator import UserState
+
 
 @pytest.fixture
 def site(bridge: Bridge) -> Bridge:
@@ -226,3 +228,34 @@ def test_the_form_post_mode_posts_the_same(site: Bridge, browser: Browser) -> No
         assert f'name="{name}"' in answer.text
     refused = browser.authorize(response_mode="form_post", prompt="none login")
     assert 'value="invalid_request"' in refused.text
+
+
+@pytest.mark.parametrize(
+    ("state", "title"),
+    [
+        ("mfa_owed", "One step is left"),
+        ("profile_incomplete", "One step is left"),
+        ("device_unconfirmed", "Confirm this device"),
+    ],
+)
+def test_who_has_not_finished_signing_in_is_told_what_is_left(
+    site: Bridge, browser: Browser, state: str, title: str
+) -> None:
+    user = site.user()
+    site.dynamic.emulator.update_user(user.id, state=UserState(state))
+    answer = browser.hand_back(browser.authorize(), site.assertion(user))
+    assert answer.status_code == 400
+    assert title in answer.text
+    assert {"error-title", "error-code"} <= ids_of(answer)
+    assert "/authorize?client_id=app&amp;request_uri=" in answer.text, "and can try again"
+    assert site.rows("SELECT count(*) FROM sessions") == [(0,)]
+
+
+def test_a_part_that_is_away_is_said_so_and_loses_nothing(site: Bridge, browser: Browser) -> None:
+    to_page = browser.authorize()
+    assertion = site.assertion(site.user())
+    site.dynamic.emulator.faults.set("/sdk", "down")
+    answer = browser.hand_back(to_page, assertion)
+    assert answer.status_code == 503
+    assert int(answer.headers["Retry-After"]) > 0
+    assert "This does not work right now" in answer.text
