@@ -43,7 +43,7 @@ def _key(point: str) -> ECKey:
     x, is_odd = int(point[2:], 16), point[1] == "3"
     squared = (x**3 - 3 * x + B) % P
     root = pow(squared, (P + 1) // 4, P)
-    if x >= P or root * root % P != squared:
+    if root * root % P != squared:
         raise NotAuthenticatedError("the device's key is no point of P-256")
     y = root if root % 2 == is_odd else P - root
     numbers = {"x": b64(x.to_bytes(32)).decode(), "y": b64(y.to_bytes(32)).decode()}
