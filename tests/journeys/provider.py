@@ -65,7 +65,8 @@ def _running(folder: Path, issuer: str, port: int) -> Iterator[Provider]:
             "BRIDGE_DEVELOPMENT": "true",
         }
         command = Command(folder, settings)
-        made = command("init", "--environment-id", world.environment_id, "--issuer", issuer, "--client-id", "other")
+        where = ("--environment-id", world.environment_id, "--issuer", issuer, "--origin", "http://localhost:3000")
+        made = command("init", *where, "--client-id", "other")
         assert made.returncode == 0, made.stderr
         with command.serving("--port", str(port), url=f"http://localhost:{port}"):
             yield Provider(issuer, dynamic, command, user)

@@ -126,6 +126,7 @@ def test_init_overwrites_nothing_and_leaves_nothing_behind_when_it_fails(
     [
         ("init", "--environment-id", "not-a-uuid"),
         ("init", "--environment-id", "de300000-0000-4000-8000-000000000001", "--issuer", "http://id.example.com"),
+        ("init", "--environment-id", "de300000-0000-4000-8000-000000000001", "--issuer", "https://id.example.com"),
         ("init", "--environment-id", "de300000-0000-4000-8000-000000000001", "--client-id", "a b"),
         ("init", "--environment-id", "de300000-0000-4000-8000-000000000001", "--origin", "*"),
         (

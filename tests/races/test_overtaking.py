@@ -16,6 +16,7 @@ from bridge.store.clients import secret_digest
 T = TypeVar("T")
 Verb = Callable[[Tx], T]
 
+DAY = 86400
 NOW = 1_795_400_000
 ENVIRONMENT = Environment("11111111-1111-4111-8111-111111111111")
 USER_ID = "22222222-2222-4222-8222-222222222222"
@@ -61,11 +62,11 @@ def test_a_session_keeps_its_earliest_beginning_and_its_latest_end(
     database: Database, database_url: str, one_overtakes: Any, known_before: bool
 ) -> None:
     database.decide(told(NOW, by=ASSERTION if known_before else replace(ASSERTION, sid="another")))
-    early = replace(ASSERTION, issued_at=NOW - 500, expires_at=NOW + 9000)
-    late = replace(ASSERTION, issued_at=NOW - 100, expires_at=NOW + 8000)
+    early = replace(ASSERTION, issued_at=NOW - 500, refresh_expires_at=NOW + 40 * DAY)
+    late = replace(ASSERTION, issued_at=NOW - 100, refresh_expires_at=NOW + 35 * DAY)
     assert [known.auth_time for known in one_overtakes(told(NOW, by=early), told(NOW, by=late))] == [NOW - 500] * 2
     found = rows(database_url, "SELECT auth_time, expires_at FROM upstream_sessions WHERE session_key = 'sid'")
-    assert found == [(NOW - 500, NOW + 9060)]
+    assert found == [(NOW - 500, NOW + 40 * DAY + 60)]
 
 
 def test_a_session_key_is_the_first_users_even_if_the_second_did_not_see_them(
