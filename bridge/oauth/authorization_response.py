@@ -2,10 +2,10 @@
 
 from collections.abc import Mapping
 
-from bridge.errors import NotServed
+from bridge.errors import NotServed, Refused
 from bridge.history import AuditEntry, Event, acting_user
 from bridge.model import AuthorizationRequest, Grant, Session, User
-from bridge.oauth.refusals import error_document
+from bridge.oauth.refusals import SignInRefused, error_document
 from bridge.oauth.rules import OFFLINE_ACCESS
 from bridge.oauth.steps import PostForm, Redirect, Step, with_query
 from bridge.store import Tx, audit, codes, grants
@@ -48,7 +48,10 @@ def code_for(tx: Tx, request: AuthorizationRequest, session: Session, user: User
     ends_at = session.expires_at
     if OFFLINE_ACCESS in request.scope:
         ends_at = min(ends_at, now + client.refresh_absolute_ttl)
-    kept = grants.open_grant(tx, grant, ground, expires_at=ends_at, now=now)
+    try:
+        kept = grants.open_grant(tx, grant, ground, expires_at=ends_at, now=now)
+    except Refused as why:  # signed out everywhere in this very moment
+        raise SignInRefused(why.reason, why.detail) from why
     entry = AuditEntry(
         at=now,
         event=Event.CODE_ISSUED,

@@ -71,9 +71,10 @@ def error_document(why: NotServed, reasons_url: str) -> dict[str, str]:
     }
 
 
-def status_of(why: NotServed) -> int:
-    """The HTTP status that says so."""
-    return _error(why)[1]
+def page_status(why: NotServed) -> int:
+    """The HTTP status of a page that says so; never 401, for a browser has nothing to authenticate with."""
+    status = _error(why)[1]
+    return 400 if status == 401 else status
 
 
 def refusal_answer(why: NotServed, reasons_url: str, request: HttpRequest) -> Answer:

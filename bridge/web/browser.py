@@ -11,7 +11,7 @@ from flask import Blueprint, Response, abort, request
 
 from bridge.clock import Clock
 from bridge.model import Client, User
-from bridge.oauth.refusals import status_of
+from bridge.oauth.refusals import page_status
 from bridge.oauth.request import MAX_BODY_BYTES, BrowserRequest
 from bridge.oauth.steps import (
     Outcome,
@@ -175,7 +175,7 @@ def _error(step: ShowError, reasons_url: str) -> Response:
         sentence=sentence,
         code=why.reason.code,
         request_id=request_id,
-        status=status_of(why),
+        status=page_status(why),
         reason_url=f"{reasons_url}/{why.reason.code}",
         retry_url=step.again,
         back_url=back,

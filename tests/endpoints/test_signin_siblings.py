@@ -191,8 +191,12 @@ def test_a_long_request_is_not_remembered_by_get_either(bridge: Bridge) -> None:
 def test_a_disabled_client_sends_nobody_anywhere(bridge: Bridge) -> None:
     bridge.add_client(**WEB, post_logout_redirect_uris=(CALLBACK,))
     change_client(bridge, disabled=True)
-    answer = bridge.http.get(f"/logout?client_id=app&post_logout_redirect_uri={CALLBACK}")
-    assert answer.status_code == 400
+    for answer in (
+        bridge.http.get(f"/logout?client_id=app&post_logout_redirect_uri={CALLBACK}"),
+        Browser(bridge).authorize(),
+    ):
+        assert answer.status_code == 400
+        assert "error-code" in ids_of(answer)
 
 
 def test_no_redirect_is_made_of_the_host_header(bridge: Bridge) -> None:
