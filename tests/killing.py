@@ -8,7 +8,7 @@ from multiprocessing import get_context
 from multiprocessing.connection import Connection
 from typing import Any
 
-from sqlalchemy import Engine, Pool, event
+from watching import hearing
 
 from bridge.app import create_app
 from bridge.config import Config
@@ -22,7 +22,7 @@ _context.set_forkserver_preload(["bridge.app", "killing"])  # so that a child is
 def request_with_kill(config: Config, now: int, path: str, form: Mapping[str, str], kill_at: int) -> Answer | None:
     """What a fresh bridge answers to a request; None if it was killed at that point before it could.
 
-    Its points are: before and after each statement, before each commit, and after each transaction.
+    Its points are: before each statement, BEGIN and COMMIT among them, and after each transaction.
     """
     receiving, sending = _context.Pipe(duplex=False)
     child = _context.Process(target=_answer, args=(config, now, path, dict(form), kill_at, sending))
@@ -47,9 +47,7 @@ def _answer(config: Config, now: int, path: str, form: dict[str, str], kill_at: 
         if next(points) == kill_at:
             os.kill(os.getpid(), signal.SIGKILL)
 
-    for name in ("before_cursor_execute", "after_cursor_execute", "commit"):
-        event.listen(Engine, name, point)
-    event.listen(Pool, "checkin", point)
-    answer = app.test_client().post(path, data=form)
+    with hearing(point, let_go=point):
+        answer = app.test_client().post(path, data=form)
     sending.send((answer.status_code, answer.json))
     app.extensions["bridge"].close()

@@ -9,8 +9,10 @@ from sqlalchemy import Row, insert, or_, select
 from bridge.history import AuditEntry, Cause, Event
 from bridge.store.database import Tx
 from bridge.store.tables import audit
+from bridge.store.transaction import fixed
 
-_RECORD = insert(audit)
+_RECORD = fixed(insert(audit), *(column.name for column in audit.c if column.name != "id"))
+_RECORD_MANY = insert(audit)
 _EVENTS = {event.word: event for event in Event}  # a newer version may know others, which are passed over
 _CAUSES = {cause.word: cause for cause in Cause}
 
@@ -24,7 +26,7 @@ def record_all(tx: Tx, entries: Iterable[AuditEntry]) -> None:
     """Keep entries."""
     rows = [_row(entry) for entry in entries]
     if rows:
-        tx.execute(_RECORD, rows)
+        tx.execute(_RECORD_MANY, rows)
 
 
 def _row(entry: AuditEntry) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from bridge.model import OFFLINE_ACCESS, Client, Grant, User
 from bridge.reasons import Reason
 from bridge.store.database import Tx
 from bridge.store.tables import grants, upstream_sessions, users
+from bridge.store.transaction import fixed
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,13 +99,13 @@ def _from_ground(*columns: ColumnElement[Any]) -> Select[*tuple[Any, ...]]:
     )
 
 
-_HOLD = _from_ground(users.c.sub)
-_OPEN = (
+_HOLD = fixed(_from_ground(users.c.sub))
+_OPEN = fixed(
     insert(grants)
     .from_select(_OPENED, _from_ground(*(bindparam(column.name, type_=column.type) for column in _OPENED)))
     .execution_options(preserve_rowcount=True)
 )
-_CLOSE = (
+_CLOSE = fixed(
     update(grants)
     .where(grants.c.grant_id == bindparam("wanted_id"), grants.c.closed_at.is_(None))
     .values(closed_at=bindparam("now"), closed_cause=bindparam("cause"))

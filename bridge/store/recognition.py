@@ -11,6 +11,7 @@ from bridge.model import Assertion, Identity, Json, User
 from bridge.reasons import Reason
 from bridge.store.database import Tx, insert_if_absent
 from bridge.store.tables import upstream_sessions, upstream_sids, users
+from bridge.store.transaction import fixed
 from bridge.store.upstream import remember, remember_sid, session_end, sign_in_time
 from bridge.store.users import USER_COLUMNS, user_of
 from bridge.store.users import by_id as user_by_id
@@ -32,7 +33,7 @@ class Known:
     ended: bool = False
 
 
-_FIND = (
+_FIND = fixed(
     select(
         *USER_COLUMNS,
         users.c.credentials_digest,
@@ -60,10 +61,12 @@ _FIND = (
     )
     .where(users.c.environment_id == bindparam("environment"), users.c.user_id == bindparam("user"))
 )
-_ADD = insert_if_absent(
-    users, "environment_id", "user_id", "sub", "claims", "credentials_digest", "told_at", "created_at", "updated_at"
+_ADD = fixed(
+    insert_if_absent(
+        users, "environment_id", "user_id", "sub", "claims", "credentials_digest", "told_at", "created_at", "updated_at"
+    )
 )
-_UPDATE = (
+_UPDATE = fixed(
     update(users)
     .where(
         users.c.environment_id == bindparam("environment"),

@@ -37,5 +37,5 @@ def rewrap(tx: Tx, sealer: Sealer) -> int:
 
 def _sealed(tx: Tx) -> Iterator[tuple[Column[str], Column[str], Any, str]]:
     for key, value in SEALED:
-        for name, sealed in tx.execute(select(key, value).order_by(key)).all():
-            yield key, value, name, sealed
+        for row in tx.execute(select(key, value).order_by(key)).all():
+            yield key, value, row[0], row[1]

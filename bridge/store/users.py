@@ -9,6 +9,7 @@ from sqlalchemy import Row, bindparam, case, select, update
 from bridge.model import Identity, User
 from bridge.store.database import Tx
 from bridge.store.tables import users
+from bridge.store.transaction import fixed
 
 USER_COLUMNS = (
     users.c.sub,
@@ -25,12 +26,14 @@ USER_COLUMNS = (
 USER_BESIDE = tuple(column.label(f"user_{column.name}") for column in USER_COLUMNS)
 """The same beside another table's columns, for `user_of(row, prefix="user_")`."""
 
-_PROFILE = select(users.c.claims).where(
-    users.c.environment_id == bindparam("environment"),
-    users.c.user_id == bindparam("user"),
-    users.c.credentials_digest == bindparam("digest"),
+_PROFILE = fixed(
+    select(users.c.claims).where(
+        users.c.environment_id == bindparam("environment"),
+        users.c.user_id == bindparam("user"),
+        users.c.credentials_digest == bindparam("digest"),
+    )
 )
-_BY_SUB = select(*USER_COLUMNS).where(users.c.sub == bindparam("wanted_sub"))
+_BY_SUB = fixed(select(*USER_COLUMNS).where(users.c.sub == bindparam("wanted_sub")))
 _BY_ID = select(*USER_COLUMNS).where(
     users.c.environment_id == bindparam("environment"), users.c.user_id == bindparam("user")
 )
