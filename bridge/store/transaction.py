@@ -97,7 +97,7 @@ class Found:
         make = self._prepared.row
         if make is None:
             names = [column[0] for column in self._cursor.description]
-            kind: Any = namedtuple("Row", names)  # type: ignore[misc]  # noqa: PYI024
+            kind: Any = namedtuple("Row", names)  # type: ignore[misc]
             make = self._prepared.row = kind._make
         return make(values)
 
