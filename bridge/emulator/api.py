@@ -9,9 +9,10 @@ from flask.wrappers import Response
 from bridge.emulator.callers import caller, require_api_token, shown, verify_response
 from bridge.emulator.clock import iso
 from bridge.emulator.device import check_device
-from bridge.emulator.environment import project_settings
+from bridge.emulator.environment import ENABLED_AT, project_settings
 from bridge.emulator.errors import NotAuthenticatedError, SessionEndedError, UnknownSessionError
 from bridge.emulator.faults import BASE
+from bridge.emulator.identity import social_settings
 from bridge.emulator.sdk import browser_sdk
 from bridge.emulator.world import Emulator
 
@@ -70,7 +71,7 @@ def _keys(api: Blueprint, emulator: Emulator) -> None:
 def _public(api: Blueprint, emulator: Emulator) -> None:
     @api.get("/sdk/<environment>/settings")
     def settings(environment: str) -> ResponseReturnValue:  # noqa: ARG001
-        return project_settings(emulator.switches)
+        return project_settings(emulator.switches, social_settings(emulator, ENABLED_AT))
 
     @api.get("/sdk/<environment>/healthcheck")
     def healthcheck(environment: str) -> ResponseReturnValue:  # noqa: ARG001
@@ -97,7 +98,7 @@ def _own_session(api: Blueprint, emulator: Emulator) -> None:
 
     @api.post("/sdk/<environment>/refresh")
     def refresh(environment: str) -> Response:  # noqa: ARG001
-        check_device(request.headers, emulator.nonces)
+        check_device(request.headers, emulator.nonces, emulator.switches)
         return verify_response(emulator, emulator.refresh(caller(emulator).sid))
 
 

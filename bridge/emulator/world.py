@@ -18,6 +18,7 @@ from bridge.emulator.keys import KeyRing, PemFlavour, SigningKey, compact, dump,
 from bridge.emulator.model import Credential, NewCredential, NewEmail, NewWallet, Session, User, UserFields
 from bridge.emulator.nonces import Nonces
 from bridge.emulator.sessions import Sessions
+from bridge.emulator.social import Social
 from bridge.emulator.switches import Switches, switched
 
 DEMO_ENVIRONMENT_ID = "de300000-0000-4000-8000-000000000001"
@@ -56,7 +57,8 @@ class Emulator:
         self._lock = RLock()
         self.faults = Faults(self._lock)
         self.email_codes = EmailCodes(self._lock)
-        self.nonces = Nonces(self._lock)
+        self.nonces = Nonces(self._lock, self.environment_id)
+        self.social = Social(self._lock)
         self._switches = Switches(issuer_host=host)
         self._keys = KeyRing(key_bits)
         self._directory = Directory()

@@ -6,6 +6,7 @@ import json
 import re
 import socket
 import time
+import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass, fields, replace
 from typing import Any
@@ -45,6 +46,7 @@ pytest_plugins = ["bridge.emulator.fixture"]
 
 NOW = 1_800_000_000
 ORIGIN = "https://app.example.com"
+SITE_KEY = "10000000-ffff-ffff-ffff-000000000001"
 ADDRESS = "0x52908400098527886E0F7030069857D2E4169EE7"
 
 
@@ -429,7 +431,8 @@ def test_settings_and_health_are_public(room: Room) -> None:
     assert room.get("/healthcheck").json() == {"status": "healthy"}
     answer = room.get("/settings").json()
     assert answer["security"]["jwtDuration"] == {"amount": 2, "unit": "hours"}
-    assert (answer["chains"], answer["kyc"]) == ([], [])
+    (chain,) = answer["chains"]
+    assert (chain["name"], chain["networks"][0]["networkId"], answer["kyc"]) == ("evm", 1, [])
 
 
 def test_a_user_without_credentials_can_still_hold_a_session(room: Room) -> None:
@@ -561,8 +564,34 @@ EFFECTS: list[tuple[str, Any, Any, Any, Any]] = [
     ("mfa_required", True, lambda r: security("mfa")(r)["required"], False, True),
     ("device_registration_required", True, security("deviceRegistrationRequired"), False, True),
     ("environment_locked", True, security("environmentLocked"), False, True),
-    ("captcha_enabled", True, security("hCaptcha"), {"enabled": False}, {"enabled": True}),
+    (
+        "captcha_enabled",
+        True,
+        security("hCaptcha"),
+        {"enabled": False, "siteKey": SITE_KEY},
+        {"enabled": True, "siteKey": SITE_KEY},
+    ),
+    ("captcha_enabled", True, lambda r: begun(r).status_code, 200, 400),
+    ("token_lifetime_seconds", 4, lambda r: r.post("/refresh", r.mint()).json()["expiresAt"] - NOW, 7200, 4),
+    ("device_proof_required", True, lambda r: r.post("/refresh", r.mint()).status_code, 200, 401),
+    ("new_user_state", "mfa_owed", first_scope, "user:basic", "requiresAdditionalAuth"),
+    ("social_redirect_urls", ("https://a.example/",), lambda r: begun_at_google(r).status_code, 204, 400),
 ]
+
+
+def begun(room: Room, email: str = "new@example.com") -> requests.Response:
+    return room.post("/emailVerifications/create", json={"email": email})
+
+
+def first_scope(room: Room) -> str:
+    email = f"{uuid.uuid4()}@example.com"
+    verification, code = begun(room, email).json()["verificationUUID"], room.emulator.email_codes.latest(email)
+    body = {"verificationUUID": verification, "verificationToken": code}
+    return room.claims(room.post("/emailVerifications/signin", json=body).json()["jwt"])["scope"]
+
+
+def begun_at_google(room: Room) -> requests.Response:
+    return room.post("/providers/google/initAuth", json={"state": "1", "redirectUrl": "https://b.example/"})
 
 
 def raw_pem(room: Room) -> str:
