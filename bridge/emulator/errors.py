@@ -57,6 +57,14 @@ class CaptchaError(Exception):
     """The environment demands a captcha, and none came along."""
 
 
+class RateLimitedError(Exception):
+    """Too many calls. `seconds` is when to call again."""
+
+    def __init__(self, seconds: int) -> None:
+        super().__init__("too many requests")
+        self.seconds = seconds
+
+
 class SocialError(Exception):
     """A sign-in by social account that was not begun here, has ended, or is not the one it says."""
 

@@ -92,7 +92,9 @@ def _email(api: Blueprint, emulator: Emulator, arrivals: Arrivals) -> None:
 
     @api.post("/sdk/<environment>/emailVerifications/retry")
     def retry(environment: str) -> ResponseReturnValue:  # noqa: ARG001
-        verification, email = texts_of(body_object(request.get_data()), "verificationUUID", "email")
+        body = body_object(request.get_data())
+        check_captcha(body, emulator.switches)
+        verification, email = texts_of(body, "verificationUUID", "email")
         return _sent(emulator.email_codes.send_again(verification, email, emulator.clock()))
 
     @api.post("/sdk/<environment>/emailVerifications/signin")

@@ -64,9 +64,10 @@ class Switches:
     session_refused_status: Literal[401, 403, 404] = 401
     """What /session answers when it does not."""
     sdk_requires_origin: bool = False
-    """Calls to /sdk/* (the JWKS aside) need an Origin header, and one of `allowed_origins` if there are any."""
+    """Calls to /sdk/* (the JWKS aside) need an Origin header."""
     allowed_origins: tuple[str, ...] = ()
-    """The dashboard's list; Dynamic restricts nothing while it is empty."""
+    """The dashboard's list: a page of another origin is refused, and may not read that it was. Dynamic restricts
+    nothing while it is empty."""
     profile_entries: Literal["snake_case", "camelCase"] = "snake_case"
     """Names inside `verifiedCredentials` at /sdk/<env>/users."""
 
@@ -81,6 +82,8 @@ class Switches:
     environment_locked: bool = False
     captcha_enabled: bool = False
     """Codes are sent and people signed in only with a captchaToken, any."""
+    rate_limits: bool = False
+    """Calls to /sdk/* are counted, and refused once there were more than Dynamic's documentation allows one address."""
     device_proof_required: bool = False
     """Where the SDKs send the proof of their device, there must be one."""
     new_user_state: Literal["complete", "mfa_owed", "profile_incomplete", "device_unconfirmed"] = "complete"

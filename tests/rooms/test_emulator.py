@@ -491,6 +491,26 @@ def half_done(room: Room) -> str:
     return room.small()["scope"]
 
 
+def begun(room: Room, email: str = "new@example.com") -> requests.Response:
+    return room.post("/emailVerifications/create", json={"email": email})
+
+
+def first_scope(room: Room) -> str:
+    email = f"{uuid.uuid4()}@example.com"
+    verification, code = begun(room, email).json()["verificationUUID"], room.emulator.email_codes.latest(email)
+    body = {"verificationUUID": verification, "verificationToken": code}
+    return room.claims(room.post("/emailVerifications/signin", json=body).json()["jwt"])["scope"]
+
+
+def origin_of_another(room: Room) -> tuple[int, bool]:
+    answer = room.get("/settings", headers={"Origin": "https://b.example"})
+    return answer.status_code, "Access-Control-Allow-Origin" in answer.headers
+
+
+def fourth_code(room: Room) -> int:
+    return [begun(room).status_code for _ in range(4)][-1]
+
+
 def cookie_refresh(room: Room) -> tuple[bool, list[str]]:
     answer = room.post("/refresh", room.mint())
     return "jwt" in answer.json(), list(answer.cookies.keys())
@@ -549,6 +569,8 @@ EFFECTS: list[tuple[str, Any, Any, Any, Any]] = [
     ("sdk_requires_origin", True, lambda r: r.get("/session", r.mint()).status_code, 204, 403),
     ("sdk_requires_origin", True, lambda r: r.get("/.well-known/jwks").status_code, 200, 200),
     ("allowed_origins", ("https://a.example",), security("allowedOrigins"), [], ["https://a.example"]),
+    ("allowed_origins", ("https://a.example",), origin_of_another, (200, True), (403, False)),
+    ("rate_limits", True, fourth_code, 200, 429),
     ("profile_entries", "camelCase", lambda r: "publicIdentifier" in first_entry(r), False, True),
     ("cookie_mode", True, security("auth"), {"storage": ["localStorage"]}, {"storage": ["cookie"]}),
     ("cookie_mode", True, cookie_refresh, (True, []), (False, ["DYNAMIC_JWT_TOKEN"])),
@@ -577,17 +599,6 @@ EFFECTS: list[tuple[str, Any, Any, Any, Any]] = [
     ("new_user_state", "mfa_owed", first_scope, "user:basic", "requiresAdditionalAuth"),
     ("social_redirect_urls", ("https://a.example/",), lambda r: begun_at_google(r).status_code, 204, 400),
 ]
-
-
-def begun(room: Room, email: str = "new@example.com") -> requests.Response:
-    return room.post("/emailVerifications/create", json={"email": email})
-
-
-def first_scope(room: Room) -> str:
-    email = f"{uuid.uuid4()}@example.com"
-    verification, code = begun(room, email).json()["verificationUUID"], room.emulator.email_codes.latest(email)
-    body = {"verificationUUID": verification, "verificationToken": code}
-    return room.claims(room.post("/emailVerifications/signin", json=body).json()["jwt"])["scope"]
 
 
 def begun_at_google(room: Room) -> requests.Response:
