@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
+from typing import cast
 from urllib.parse import urlsplit
 
 from flask import Flask
@@ -43,11 +44,12 @@ from bridge.tokens.keyring import Keyring
 from bridge.tokens.mint import Mint
 from bridge.tokens.pairwise import PairwiseSubjects, new_pairwise_key
 from bridge.web.browser import BrowserEndpoint, browser_blueprint
-from bridge.web.documents import Document, document_blueprint
 from bridge.web.edge import guard_edge
-from bridge.web.endpoints import Endpoint, endpoint_blueprint
+from bridge.web.endpoints import Document, Endpoint, Routes
 from bridge.web.ops import HealthCheck, ops_blueprint
 from bridge.web.pages import page_blueprint
+from bridge.web.rsgi import RsgiDoor
+from bridge.web.wsgi import WsgiDoor
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,18 +184,29 @@ def create_app(config: Config, clock: Clock = system_clock) -> Flask:
     app.extensions["bridge"] = parts
     app.url_map.merge_slashes = False  # it would redirect to a URL built from the Host header
     app.register_blueprint(
-        endpoint_blueprint(endpoints, clock=clock, cors_origins=parts.clients.cors_origins),
-        url_prefix=prefix,
-    )
-    app.register_blueprint(
         browser_blueprint(_browser_endpoints(site, parts, config), issuer=issuer, reasons_url=reasons_url, clock=clock),
         url_prefix=prefix,
     )
-    app.register_blueprint(document_blueprint(_documents(discovery, parts.keyring, prefix or ""), clock))
     app.register_blueprint(page_blueprint(issuer=issuer, links=_links(issuer)), url_prefix=prefix)
     app.register_blueprint(ops_blueprint({"database": _database_check(parts.database)}))
     guard_edge(app)
+    routes = Routes(
+        endpoints,
+        _documents(discovery, parts.keyring, prefix or ""),
+        prefix=prefix or "",
+        clock=clock,
+        cors_origins=parts.clients.cors_origins,
+    )
+    app.wsgi_app = WsgiDoor(routes, app.wsgi_app, proxies=config.proxies)  # type: ignore[method-assign]
     return app
+
+
+def rsgi_app(config: Config) -> RsgiDoor:
+    """The same for our own server. Raises what `assemble` raises."""
+    app = create_app(config)
+    door = cast("WsgiDoor", app.wsgi_app)
+    at_once = app.extensions["bridge"].database.is_sqlite
+    return RsgiDoor(door.routes, door.pages, at_once=at_once, proxies=config.proxies)
 
 
 def _browser_endpoints(site: Site, parts: Parts, config: Config) -> tuple[BrowserEndpoint, ...]:

@@ -22,6 +22,7 @@ from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 from urllib3.exceptions import HTTPError, NewConnectionError
 
 from bridge.errors import FetchFailed, NoAnswer
+from bridge.waiting import about_to_wait
 
 MAX_BODY_BYTES = 256 * 1024
 
@@ -147,6 +148,7 @@ class Fetcher:
         compressed answer, or every thread of the bulkhead busy. Any other status is the caller's to judge.
         """
         self._check_scheme(url)
+        about_to_wait()
         if not self._free.acquire(blocking=False):
             raise FetchFailed("too many calls under way")
         wire = _Wire()

@@ -1,7 +1,7 @@
 """Who may wait for others. A worker's one event loop may not: nobody would be answered meanwhile.
 
-The loop answers a request at once. Where the answer turns out to need somebody else (Dynamic, a database server), what is
-about to wait raises MustWait before it has changed anything, and the request is begun again on a thread that may wait.
+The loop answers a request at once. Where the answer turns out to need somebody else (Dynamic, a database server), what
+is about to wait raises MustWait before it has changed anything, and the request is begun again on a thread that may.
 """
 
 import threading

@@ -17,7 +17,9 @@ FLOORS = {
     **dict.fromkeys(("oauth", "lifecycle"), 3),
     **dict.fromkeys(("dynamic", "tokens", "store"), 2),
     **dict.fromkeys(("jose", "fetch", "jwks", "keylife"), 1),
-    **dict.fromkeys(("model", "history", "errors", "reasons", "signin_reasons", "clock", "subjects", "logs"), 0),
+    **dict.fromkeys(
+        ("model", "history", "errors", "reasons", "signin_reasons", "clock", "subjects", "logs", "waiting"), 0
+    ),
 }
 BESIDE = {
     ("oauth", "lifecycle"),

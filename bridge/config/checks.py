@@ -3,6 +3,7 @@
 from base64 import urlsafe_b64decode
 from collections import Counter
 from collections.abc import Iterator
+from pathlib import Path
 from urllib.parse import urlsplit
 from uuid import UUID
 
@@ -21,7 +22,7 @@ LONGEST_ASSERTION = 30 * 86400  # Dynamic's own maximum
 
 def faults_of(config: Config) -> list[Fault]:
     """Every fault of a configuration; none means that it is safe to serve with."""
-    rules = (_issuer, _signin_page, _secret_keys, _database, _environments, _clients, _claims, _limits)
+    rules = (_issuer, _signin_page, _listening, _secret_keys, _database, _environments, _clients, _claims, _limits)
     return [fault for rule in rules for fault in rule(config)]
 
 
@@ -39,6 +40,16 @@ def _issuer(config: Config) -> Iterator[Fault]:
 def _signin_page(config: Config) -> Iterator[Fault]:
     if config.signin_url is not None and (problem := page_problem(config.signin_url)):
         yield Fault("BRIDGE_SIGNIN_URL", problem, "Use a URL like https://app.example.com/signin")
+
+
+def _listening(config: Config) -> Iterator[Fault]:
+    if (config.tls_cert is None) != (config.tls_key is None):
+        yield Fault("BRIDGE_TLS_CERT", "comes with BRIDGE_TLS_KEY, or not at all", "Set both, or neither.")
+    for setting, path in (("BRIDGE_TLS_CERT", config.tls_cert), ("BRIDGE_TLS_KEY", config.tls_key)):
+        if path is not None and not Path(path).is_file():
+            yield Fault(setting, "is no file", "Name a PEM file that this user can read.")
+    if config.socket is not None and not Path(config.socket).absolute().parent.is_dir():
+        yield Fault("BRIDGE_SOCKET", "is in no folder", "Name a path in a folder that exists.")
 
 
 def _secret_keys(config: Config) -> Iterator[Fault]:
@@ -125,7 +136,8 @@ def _limits(config: Config) -> Iterator[Fault]:
         ("BRIDGE_SESSION_IDLE_TTL", config.session_idle_ttl, 300, 400 * 86400),
         ("BRIDGE_SESSION_ABSOLUTE_TTL", config.session_absolute_ttl, 300, 400 * 86400),
         ("BRIDGE_PORT", config.port, 1, 65535),
-        ("BRIDGE_WORKERS", config.workers, 1, 256),
+        ("BRIDGE_WORKERS", config.workers, 0, 256),
+        ("BRIDGE_PROXIES", config.proxies, 0, 10),
     ):
         if not least <= value <= most:
             yield Fault(setting, f"is not between {least} and {most}", "Choose a value in that range.")

@@ -26,7 +26,11 @@ class Config:
     session_absolute_ttl: int
     host: str
     port: int
-    workers: int
+    socket: str | None  # a Unix socket, in place of host and port
+    tls_cert: str | None
+    tls_key: str | None
+    proxies: int  # how many of our own stand before the server; 0: X-Forwarded-For counts for nothing
+    workers: int  # 0: one per core, one alone on SQLite
     log_level: str
 
 

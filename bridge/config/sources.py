@@ -61,7 +61,11 @@ class _Settings(BaseSettings):
     session_absolute_ttl: int = _setting(30 * 86400, "BRIDGE_SESSION_ABSOLUTE_TTL", "session_absolute_ttl")
     host: str = _setting("127.0.0.1", "BRIDGE_HOST", "host")
     port: int = _setting(8080, "BRIDGE_PORT", "port")
-    workers: int = _setting(1, "BRIDGE_WORKERS", "workers")
+    socket: str | None = _setting(None, "BRIDGE_SOCKET", "socket")
+    tls_cert: str | None = _setting(None, "BRIDGE_TLS_CERT", "tls_cert")
+    tls_key: str | None = _setting(None, "BRIDGE_TLS_KEY", "tls_key")
+    proxies: int = _setting(0, "BRIDGE_PROXIES", "proxies")
+    workers: int = _setting(0, "BRIDGE_WORKERS", "workers")
     log_level: str = _setting("INFO", "BRIDGE_LOG_LEVEL", "log_level")
     # One Dynamic environment needs no bridge.toml.
     environment_id: str | None = _setting(None, "DYNAMIC_ENVIRONMENT_ID", "NEXT_PUBLIC_DYNAMIC_ENVIRONMENT_ID")
@@ -197,6 +201,10 @@ def _config(settings: _Settings, faults: list[Fault]) -> Config:
         session_absolute_ttl=settings.session_absolute_ttl,
         host=settings.host,
         port=settings.port,
+        socket=settings.socket,
+        tls_cert=settings.tls_cert,
+        tls_key=settings.tls_key,
+        proxies=settings.proxies,
         workers=settings.workers,
         log_level=settings.log_level.upper(),
     )

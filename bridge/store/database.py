@@ -14,6 +14,7 @@ from bridge.reasons import Reason
 from bridge.store import tables
 from bridge.store.engines import Access, NoAnswer, driver_for
 from bridge.store.transaction import Tx
+from bridge.waiting import about_to_wait
 
 __all__ = ["Database", "Tx", "insert_if_absent"]
 
@@ -101,6 +102,8 @@ class Database:
         It costs nothing while all is well; asking each connection first would cost every transaction a round trip.
         Raises Unavailable, whatever it is (no such database, a wrong password): no statement of ours is the reason.
         """
+        if not self.is_sqlite:
+            about_to_wait()
         try:
             tx = Tx(self._engine, access)
         except (DBAPIError, PoolTimeout) as error:

@@ -167,7 +167,7 @@ _SECRETIVE = {"Cache-Control": "no-store", "Referrer-Policy": "no-referrer"}
 
 def _error(step: ShowError, reasons_url: str) -> Response:
     why, client = step.why, step.client
-    request_id = log_refusal(why)
+    request_id = log_refusal(why, request.path, request.remote_addr or "")
     name, back = _known_as(client)
     title, sentence = for_people(why)
     page = render.Error(

@@ -76,6 +76,11 @@ class Routes:
         routes.append(Route("/healthz", frozenset({"GET"}), lambda _: json_answer(200, {"status": "ok"}), quick=True))
         self._by_path = {route.path: route for route in routes}
 
+    @property
+    def paths(self) -> frozenset[str]:
+        """Every path that something stands at."""
+        return frozenset(self._by_path)
+
     def find(self, path: str) -> Route | None:
         """What stands at a path, if it is for machines."""
         return self._by_path.get(path)

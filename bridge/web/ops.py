@@ -9,15 +9,13 @@ HealthCheck = Callable[[], str | None]
 
 
 def ops_blueprint(checks: Mapping[str, HealthCheck]) -> Blueprint:
-    """/healthz says that the process answers; /readyz that every part it needs does, and names the ones that do not.
+    """/readyz says that every part that we need does its work, and names the ones that do not.
+
+    (/healthz, which says that the process answers, stands with the endpoints for machines: it never waits.)
 
     Dynamic is no such part: with its keys remembered we work without it, and a restart would only forget them.
     """
     blueprint = Blueprint("ops", __name__)
-
-    @blueprint.get("/healthz")
-    def healthz() -> Response:
-        return _uncached({"status": "ok"}, 200)
 
     @blueprint.get("/readyz")
     def readyz() -> Response:

@@ -1,9 +1,8 @@
-"""WSGI's door (PEP 3333): the endpoints for machines in front of the Flask application. Any WSGI server can stand here."""
+"""WSGI's door (PEP 3333) for any server: the endpoints for machines in front of the Flask application."""
 
 from collections.abc import Iterable
 from http import HTTPStatus
 from typing import Any
-from urllib.parse import quote
 
 from bridge.oauth.request import MAX_BODY_BYTES, Answer, HttpRequest
 from bridge.web.endpoints import READ_HEADERS, Routes, answer_to
@@ -11,7 +10,7 @@ from bridge.web.peers import peer_of
 
 Environ = dict[str, Any]
 
-_KEYS = {name: "CONTENT_TYPE" if name == "content-type" else f"HTTP_{name.upper().replace('-', '_')}" for name in READ_HEADERS}
+_KEYS = {name: f"HTTP_{name.upper().replace('-', '_')}" for name in READ_HEADERS} | {"content-type": "CONTENT_TYPE"}
 _STATUS = {status.value: f"{status.value} {status.phrase}" for status in HTTPStatus}
 
 
@@ -19,37 +18,24 @@ class WsgiDoor:
     """What Flask's own `wsgi_app` is replaced with. `proxies`: how many of ours stand before this server."""
 
     def __init__(self, routes: Routes, pages: Any, *, proxies: int) -> None:
-        self._routes = routes
-        self._pages = pages
+        self.routes = routes
+        self.pages = pages
         self._proxies = proxies
 
     def __call__(self, environ: Environ, start_response: Any) -> Iterable[bytes]:
         forwarded = environ.get("HTTP_X_FORWARDED_FOR")
         environ["REMOTE_ADDR"] = peer = peer_of(environ.get("REMOTE_ADDR") or "", forwarded, self._proxies)
-        route = self._routes.find(environ.get("PATH_INFO") or "")
+        route = self.routes.find(environ.get("PATH_INFO") or "")
         if route is None:
-            found: Iterable[bytes] = self._pages(environ, start_response)
+            found: Iterable[bytes] = self.pages(environ, start_response)
             return found
         method = environ["REQUEST_METHOD"]
         headers = {name: value for name, key in _KEYS.items() if (value := environ.get(key))}
-        request = HttpRequest(method, headers, _body(environ, method), peer, self._routes.clock())
+        request = HttpRequest(method, headers, _body(environ, method), peer, self.routes.clock())
         answer = answer_to(route, request)
         body = b"" if method == "HEAD" else answer.body
         start_response(_STATUS[answer.status], [*answer.headers.items(), *_length(answer, body)])
         return [body]
-
-
-def environ_of(scope: Any, body: bytes, peer: str) -> Environ:
-    """The environ of an RSGI request whose body has been read."""
-    environ: Environ = {
-        "REQUEST_METHOD": scope.method,
-        "SCRIPT_NAME": "",
-        "PATH_INFO": scope.path.encode("utf-8").decode("latin-1"),
-        "QUERY_STRING": quote(scope.query_string, safe="%!$&'()*+,;=:@/?~._-[]|^`{}\"<>\\#"),
-        "SERVER_PROTOCOL": f"HTTP/{scope.http_version}",
-        "REMOTE_ADDR": peer,
-    }
-    return environ
 
 
 def _body(environ: Environ, method: str) -> bytes:
