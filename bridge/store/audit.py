@@ -11,6 +11,7 @@ from bridge.store.database import Tx
 from bridge.store.tables import audit
 from bridge.store.transaction import fixed
 
+_DUMP = json.JSONEncoder(sort_keys=True, separators=(",", ":")).encode
 _RECORD = fixed(insert(audit), *(column.name for column in audit.c if column.name != "id"))
 _RECORD_MANY = insert(audit)
 _EVENTS = {event.word: event for event in Event}  # a newer version may know others, which are passed over
@@ -39,7 +40,7 @@ def _row(entry: AuditEntry) -> dict[str, Any]:
         "sid": entry.sid,
         "grant_id": entry.grant_id,
         "cause": None if entry.cause is None else entry.cause.word,
-        "detail": json.dumps(entry.detail, sort_keys=True, separators=(",", ":")),
+        "detail": _DUMP(entry.detail),
     }
 
 

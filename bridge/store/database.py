@@ -106,7 +106,7 @@ class Database:
             about_to_wait()
         try:
             tx = Tx(self._engine, access)
-        except (DBAPIError, PoolTimeout) as error:
+        except (DBAPIError, self._driver.error, PoolTimeout) as error:
             raise _unavailable(error) from error
         try:
             self._driver.begin(tx.driver, access)
@@ -160,8 +160,9 @@ class Database:
         """Give up a connection that is lost, and the others in the pool, which are as old; whether it was."""
         if not self._driver.is_lost(tx.driver, error, tx.access):
             return False
+        # As SQLAlchemy does it. `dispose` would let the next connection ask the server for its version again.
+        self._engine.pool._invalidate(tx.connection, error)
         tx.invalidate(error)
-        self._engine.dispose()
         return True
 
     def __repr__(self) -> str:

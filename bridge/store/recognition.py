@@ -33,6 +33,7 @@ class Known:
     ended: bool = False
 
 
+_DUMP = json.JSONEncoder(sort_keys=True, separators=(",", ":")).encode
 _FIND = fixed(
     select(
         *USER_COLUMNS,
@@ -106,7 +107,9 @@ def recognise(tx: Tx, identity: Identity, assertion: Assertion, *, primary_envir
         row = tx.execute(_FIND, _key(identity, assertion)).one()
     auth_time = _session_remembered(tx, row, assertion, now)
     first_seen_at = now if row.auth_time is None else row.first_seen_at
-    user = replace(user_of(row), claims=json.loads(claims))
+    user = user_of(row)
+    if claims != row.claims:
+        user = replace(user, claims=json.loads(claims))
     return Known(user, auth_time, first_seen_at, signed_out=row.signed_out_at is not None)
 
 
@@ -213,4 +216,4 @@ def _add(tx: Tx, identity: Identity, *, primary_environment: str, now: int) -> N
 
 
 def _dumped(claims: Json) -> str:
-    return json.dumps(claims, sort_keys=True, separators=(",", ":"))
+    return _DUMP(claims)

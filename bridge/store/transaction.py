@@ -108,11 +108,21 @@ class Tx(Connection):
     BEGIN, the fixed statements and COMMIT go straight to the driver, for a third of what SQLAlchemy's own way costs.
     """
 
-    def __init__(self, engine: Engine, access: Access) -> None:
-        super().__init__(engine)
+    def __init__(self, engine: Engine, access: Access) -> None:  # as SQLAlchemy's, but later: see __getattr__
+        self.engine = engine
         self.access = access
-        self.driver: Any = self.connection.driver_connection
+        self._held = engine.raw_connection()
+        self.driver: Any = self._held.driver_connection
         self._open = True
+        self._by_sqlalchemy = False
+
+    def __getattr__(self, name: str) -> Any:
+        """What SQLAlchemy's part lacks, because it is made when it is first needed: that costs as much as a BEGIN."""
+        if self.__dict__.get("_by_sqlalchemy", True):
+            raise AttributeError(name)
+        self._by_sqlalchemy = True
+        super().__init__(self.engine, self._held)
+        return getattr(self, name)
 
     @overload
     def execute(self, statement: Fixed, parameters: Mapping[str, Any]) -> Found: ...
@@ -137,5 +147,13 @@ class Tx(Connection):
         """Undo everything."""
         if self._open:
             self._open = False
-            super().rollback()
-            self.connection.rollback()
+            if self._by_sqlalchemy:
+                super().rollback()
+            self._held.rollback()
+
+    def close(self) -> None:
+        """Give the connection back. What is still open is undone."""
+        if self._by_sqlalchemy:
+            super().close()
+        else:
+            self._held.close()

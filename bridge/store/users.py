@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import replace
+from operator import attrgetter
 from typing import Any
 
 from sqlalchemy import Row, bindparam, case, select, update
@@ -26,6 +27,7 @@ USER_COLUMNS = (
 USER_BESIDE = tuple(column.label(f"user_{column.name}") for column in USER_COLUMNS)
 """The same beside another table's columns, for `user_of(row, prefix="user_")`."""
 
+_VALUES = {prefix: attrgetter(*(f"{prefix}{column.name}" for column in USER_COLUMNS)) for prefix in ("", "user_")}
 _PROFILE = fixed(
     select(users.c.claims).where(
         users.c.environment_id == bindparam("environment"),
@@ -94,9 +96,7 @@ def by_id(tx: Tx, environment_id: str, user_id: str) -> User | None:
 
 def user_of(row: Row[*tuple[Any, ...]], prefix: str = "") -> User:
     """The user in a row that holds USER_COLUMNS, each name behind `prefix`."""
-    sub, environment_id, user_id, claims, disabled_at, revoked_at, session_ended_at, deleted_at = (
-        getattr(row, f"{prefix}{column.name}") for column in USER_COLUMNS
-    )
+    sub, environment_id, user_id, claims, disabled_at, revoked_at, session_ended_at, deleted_at = _VALUES[prefix](row)
     return User(
         sub,
         environment_id,
