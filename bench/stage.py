@@ -40,13 +40,17 @@ class Stage:
     dynamic: RunningEmulator
     rs256: BenchClient
     es256: BenchClient
+    is_peer: bool = False
+    database_group: int | None = None  # of the database's own processes, if it is a server
+    database_url: str = ""
+    cold_start: float = 0.0  # seconds from the command to the first answer
 
 
 @contextmanager
 def staged() -> Iterator[Stage]:
     """A whole bridge, empty but for two clients; every process of it has ended when this ends, however it ends."""
     with tempfile.TemporaryDirectory(prefix="oidc-bridge-bench-") as name, run() as dynamic:
-        folder, port = Path(name), _free_port()
+        folder, port = Path(name), free_port()
         issuer = f"http://{HOST}:{port}"
         rs256, es256 = _set_up(folder, issuer, dynamic)
         server = _serve(folder, port, dynamic)
@@ -54,7 +58,7 @@ def staged() -> Iterator[Stage]:
             _await_ready(server, port, folder)
             yield Stage(port, server.pid, dynamic, rs256, es256)
         finally:
-            _end(server)
+            end(server)
 
 
 def _set_up(folder: Path, issuer: str, dynamic: RunningEmulator) -> tuple[BenchClient, BenchClient]:
@@ -79,7 +83,7 @@ def _command(folder: Path, dynamic: RunningEmulator, *words: str) -> str:
     done = subprocess.run(
         [sys.executable, "-m", "bridge.cli", *words],
         cwd=folder,
-        env=_environment(dynamic),
+        env=environment(dynamic),
         capture_output=True,
         text=True,
         check=False,
@@ -94,7 +98,7 @@ def _serve(folder: Path, port: int, dynamic: RunningEmulator) -> subprocess.Pope
         return subprocess.Popen(
             [sys.executable, "-m", "bridge.cli", "serve", "--workers", "1", "--port", str(port)],
             cwd=folder,
-            env=_environment(dynamic),
+            env=environment(dynamic),
             stdout=log,
             stderr=log,
             start_new_session=True,  # a group of its own: to be counted, and ended, as a whole
@@ -115,7 +119,7 @@ def _await_ready(server: subprocess.Popen[bytes], port: int, folder: Path) -> No
     raise BenchFailed(f"The server did not start:\n{(folder / 'server.log').read_text(encoding='utf-8')}")
 
 
-def _end(server: subprocess.Popen[bytes]) -> None:
+def end(server: subprocess.Popen[bytes]) -> None:
     try:
         server.terminate()
         with suppress(subprocess.TimeoutExpired):
@@ -130,12 +134,12 @@ def _end(server: subprocess.Popen[bytes]) -> None:
         server.wait()
 
 
-def _environment(dynamic: RunningEmulator) -> dict[str, str]:
+def environment(dynamic: RunningEmulator) -> dict[str, str]:
     """This process's environment without the settings of a real bridge, and the emulator's address."""
     mine = {name: value for name, value in os.environ.items() if not name.startswith(("BRIDGE_", "DYNAMIC_", "NEXT_"))}
     return {**mine, "DYNAMIC_API_BASE_URL": dynamic.base_url}
 
 
-def _free_port() -> int:
+def free_port() -> int:
     with socket.create_server((HOST, 0)) as probe:
         return int(probe.getsockname()[1])

@@ -149,7 +149,8 @@ class Tx(Connection):
             self._open = False
             if self._by_sqlalchemy:
                 super().rollback()
-            self._held.rollback()
+            if self._held.is_valid:
+                self._held.rollback()
 
     def close(self) -> None:
         """Give the connection back. What is still open is undone."""
