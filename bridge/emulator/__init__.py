@@ -5,9 +5,9 @@
        │                  keys ── jwks, pem, rotate      request what Dynamic never would
        │                  switches ── what we only guess about Dynamic
        │                  faults ── how a network goes wrong
-       │                  email_codes, nonces, social ── what pages were given to sign in with
+       │                  email_codes, nonces ── what pages were given to sign in with
        ▼
-    create_app (app)      /api/v0/...  Dynamic's own paths (api; for pages of any origin, cors: sdk, wallets, providers)
+    create_app (app)      /api/v0/...  Dynamic's own paths (api; sdk, for pages of any origin: cors)
        │                  /admin/...   ours: users, tokens, keys, switches, faults (admin)
        │                  /signin      a sign-in page as an app would have one, without a script (signin, pages/)
        │                  /identity    the social providers, played by one page (identity)
