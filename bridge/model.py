@@ -29,6 +29,8 @@ GRANT_TYPES: Mapping[str, str] = {
 }
 """The short names that people write, and the grant types they stand for."""
 
+OFFLINE_ACCESS = "offline_access"  # the scope that asks for a refresh token (OIDC Core section 11)
+
 
 @dataclass(frozen=True, slots=True)
 class Environment:
@@ -102,6 +104,8 @@ class User:
     claims: Json = field(repr=False)
     disabled: bool = False
     revoked_at: int | None = None  # whatever was issued up to this second is over
+    session_ended_at: int | None = None  # when one of their sessions at Dynamic ended last
+    deleted: bool = False  # at Dynamic, or merged into another user there: they never come back
 
     def was_revoked_since(self, moment: int) -> bool:
         """Whether what was issued at that moment has been taken back by signing the user out everywhere."""
@@ -159,6 +163,8 @@ class Client:
     redirect_uris: tuple[str, ...] = ()  # where codes may be sent, byte by byte
     post_logout_redirect_uris: tuple[str, ...] = ()
     require_pkce: bool = True  # a public client has to in any case
+    backchannel_logout_uri: str | None = None  # where it is told that a session has ended
+    offline_survives_logout: bool = False  # what it may renew goes on when its user signs out here
     signin_url: str | None = None  # its own sign-in page; None: the bridge's setting
     consent: Literal["skip", "ask"] | None = None  # None: asked where anybody could have registered the redirect URI
     client_uri: str | None = None
@@ -187,6 +193,7 @@ class Grant:
     nonce: str | None = None
     acr: str | None = None
     horizon: int | None = None
+    session_ends_at: int | None = None  # the last second for which the sign-in itself is good, as far as we know
     grant_id: str | None = None
     id_token_claims: tuple[str, ...] = ()  # asked for by name, beside those of the scope (OIDC Core section 5.5)
 

@@ -116,6 +116,10 @@ class Reason(Explained):
         "The user was signed out everywhere after Dynamic issued the assertion.",
         "Let the user sign in again.",
     )
+    SESSION_ENDED = (
+        "Dynamic has ended the session of the assertion since it was issued.",
+        "Let the user sign in again at Dynamic.",
+    )
     # The code
     CODE_INVALID = (
         "The code is none of this bridge's, was issued to another client, or is older than 60 seconds.",
@@ -155,6 +159,10 @@ class Reason(Explained):
     USER_DISABLED = (
         "The user is disabled at this bridge.",
         "An operator can run: oidc-bridge user enable SUB",
+    )
+    USER_DELETED = (
+        "The user was deleted at Dynamic, or merged into another user there.",
+        "Let them sign in again: Dynamic then says who they are now.",
     )
     ENVIRONMENT_NOT_ALLOWED = (
         "The client does not accept users of this Dynamic environment, or the environment is disabled.",

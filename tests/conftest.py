@@ -18,7 +18,7 @@ from bridge.config import Config
 from bridge.config.sources import load
 from bridge.emulator import NewWallet, RunningEmulator, User
 from bridge.history import OPERATOR
-from bridge.lifecycle.closing import disable_user
+from bridge.lifecycle.endings import disable_user
 from bridge.model import REFRESH_TOKEN, TOKEN_EXCHANGE, Client
 from bridge.store import Database, clients
 from bridge.store.seal import new_secret_key

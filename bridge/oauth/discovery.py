@@ -3,10 +3,9 @@
 import json
 from collections.abc import Mapping, Sequence
 
-from bridge.model import REFRESH_TOKEN
+from bridge.model import OFFLINE_ACCESS, REFRESH_TOKEN
 from bridge.oauth.authorization_request import ACR, PROMPTS, RESPONSE_MODES
 from bridge.oauth.client_auth import METHODS
-from bridge.oauth.rules import OFFLINE_ACCESS
 from bridge.tokens.claims import ClaimSelection
 
 

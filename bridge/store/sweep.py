@@ -14,6 +14,8 @@ from bridge.store.tables import (
     seen_assertions,
     sessions,
     upstream_sessions,
+    upstream_sids,
+    webhook_events,
 )
 
 BATCH = 500
@@ -32,6 +34,8 @@ def sweep(database: Database, now: int, *, audit_retention: int) -> dict[str, in
         for table, expired in (
             (seen_assertions, seen_assertions.c.expires_at < now),
             (upstream_sessions, upstream_sessions.c.expires_at < now),
+            (upstream_sids, upstream_sids.c.expires_at < now),
+            (webhook_events, webhook_events.c.expires_at < now),
             (client_credentials, client_credentials.c.not_after < now),
             (refresh_tokens, refresh_tokens.c.expires_at < past),
             (grants, grants.c.expires_at < past),

@@ -82,6 +82,8 @@ class Mint:
             claims["nonce"] = grant.nonce
         if grant.acr is not None:
             claims["acr"] = grant.acr
+        if grant.session_ends_at is not None:
+            claims["session_expiry"] = grant.session_ends_at  # OpenID Connect Enterprise Extensions
         if beside is not None and grant.client.id_token_alg in HALF_HASHED:
             claims["at_hash"] = half_hash(beside)
         return _with_sign_in(claims, grant)

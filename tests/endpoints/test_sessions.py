@@ -8,7 +8,7 @@ from browsing import CALLBACK, SIGNIN_ORIGIN, SIGNIN_PAGE, WEB, Browser, answere
 from conftest import Bridge
 
 from bridge.history import OPERATOR
-from bridge.lifecycle.closing import revoke_user
+from bridge.lifecycle.endings import revoke_user
 from bridge.store import clients
 from bridge.web.browser import Cookies
 

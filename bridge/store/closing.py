@@ -1,0 +1,132 @@
+"""Ending many grants and sessions at once: a batch is one statement, whatever it is that they have in common."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from sqlalchemy import ColumnElement, and_, func, select, update
+
+from bridge.history import Cause
+from bridge.store.database import Tx
+from bridge.store.grants import KeptGrant, kept_grant
+from bridge.store.tables import grants, sessions
+
+
+@dataclass(frozen=True, slots=True)
+class OfUser:
+    """Whatever a user has, at one client alone if that is named."""
+
+    sub: str
+    client_id: str | None = None
+
+    def grants(self) -> ColumnElement[bool]:
+        """The condition on grants."""
+        mine = grants.c.sub == self.sub
+        return mine if self.client_id is None else and_(mine, grants.c.client_id == self.client_id)
+
+    def sessions(self) -> ColumnElement[bool]:
+        """The condition on browsers' sessions."""
+        return sessions.c.sub == self.sub
+
+
+@dataclass(frozen=True, slots=True)
+class OfUpstream:
+    """Whatever rests on a session at Dynamic."""
+
+    environment_id: str
+    session_key: str
+
+    def grants(self) -> ColumnElement[bool]:
+        """The condition on grants."""
+        return and_(grants.c.environment_id == self.environment_id, grants.c.session_key == self.session_key)
+
+    def sessions(self) -> ColumnElement[bool]:
+        """The condition on browsers' sessions."""
+        return and_(sessions.c.environment_id == self.environment_id, sessions.c.session_key == self.session_key)
+
+
+@dataclass(frozen=True, slots=True)
+class OfSessions:
+    """Whatever came of some browsers' sessions."""
+
+    session_ids: tuple[str, ...]
+
+    def grants(self) -> ColumnElement[bool]:
+        """The condition on grants."""
+        return grants.c.session_id.in_(self.session_ids)
+
+
+@dataclass(frozen=True, slots=True)
+class EndedSession:
+    """A browser's session that has just been closed."""
+
+    session_id: str
+    sub: str
+
+
+@dataclass(frozen=True, slots=True)
+class Owed:
+    """A client that has to be told that its user's session has ended."""
+
+    client_id: str
+    sub: str
+    sid: str
+
+
+def count_grants(tx: Tx, of: OfUser, now: int) -> int:
+    """How many grants of these are open."""
+    return int(tx.execute(select(func.count()).select_from(grants).where(_open(of.grants(), now))).scalar_one())
+
+
+def close_grants(
+    tx: Tx, of: OfUser | OfUpstream | OfSessions, cause: Cause, now: int, *, limit: int, sparing: bool = False
+) -> list[KeptGrant]:
+    """End at most `limit` of the open grants; `sparing` those that live on when their user signs out."""
+    wanted = _open(of.grants(), now)
+    if sparing:
+        wanted = and_(wanted, func.coalesce(grants.c.survives_sign_out, False).is_(False))
+    some = select(grants.c.grant_id).where(wanted).order_by(grants.c.grant_id).limit(limit)
+    closed = (
+        update(grants)
+        .where(grants.c.grant_id.in_(some), grants.c.closed_at.is_(None))
+        .values(closed_at=now, closed_cause=cause.word)
+        .returning(*grants.c)
+    )
+    return [kept_grant(row) for row in tx.execute(closed)]
+
+
+def close_sessions(tx: Tx, of: OfUser | OfUpstream, cause: Cause, now: int, *, limit: int) -> list[EndedSession]:
+    """End at most `limit` of the open sessions of browsers."""
+    wanted = and_(of.sessions(), sessions.c.closed_at.is_(None))
+    some = select(sessions.c.session_id).where(wanted).order_by(sessions.c.session_id).limit(limit)
+    closed = (
+        update(sessions)
+        .where(sessions.c.session_id.in_(some), sessions.c.closed_at.is_(None))
+        .values(closed_at=now, closed_cause=cause.word)
+        .returning(sessions.c.session_id, sessions.c.sub)
+    )
+    return [EndedSession(row.session_id, row.sub) for row in tx.execute(closed)]
+
+
+def take_owed(tx: Tx, of: OfUser | OfUpstream | OfSessions, *, limit: int) -> tuple[list[Owed], int]:
+    """The clients that have to be told of these grants' end, each of its sids once, and how many grants that were.
+
+    From now on they are owed nothing: who takes must tell. Closed grants count too: their client's own session goes on.
+    """
+    some = select(grants.c.grant_id).where(of.grants(), grants.c.logout_owed.is_(True)).limit(limit)
+    taken = (
+        update(grants)
+        .where(grants.c.grant_id.in_(some), grants.c.logout_owed.is_(True))
+        .values(logout_owed=False)
+        .returning(grants.c.client_id, grants.c.sub, grants.c.sid)
+    )
+    rows = [Owed(row.client_id, row.sub, row.sid) for row in tx.execute(taken)]
+    return sorted(set(rows), key=lambda owed: (owed.client_id, owed.sid)), len(rows)
+
+
+def _open(these: ColumnElement[bool], now: int) -> ColumnElement[bool]:
+    return and_(these, grants.c.closed_at.is_(None), grants.c.expires_at > now)
+
+
+def ids_of(ended: Iterable[EndedSession]) -> tuple[str, ...]:
+    """Their ids."""
+    return tuple(session.session_id for session in ended)
