@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from sqlalchemy import ColumnElement, and_, func, select, update
+from sqlalchemy import ColumnElement, and_, func, select, tuple_, update
 
 from bridge.history import Cause
 from bridge.store.database import Tx
@@ -107,20 +107,21 @@ def close_sessions(tx: Tx, of: OfUser | OfUpstream, cause: Cause, now: int, *, l
     return [EndedSession(row.session_id, row.sub) for row in tx.execute(closed)]
 
 
-def take_owed(tx: Tx, of: OfUser | OfUpstream | OfSessions, *, limit: int) -> tuple[list[Owed], int]:
-    """The clients that have to be told of these grants' end, each of its sids once, and how many grants that were.
+def take_owed(tx: Tx, of: OfUser | OfUpstream | OfSessions, *, limit: int) -> list[Owed]:
+    """At most `limit` clients' sids that have to be told of these grants' end, each once.
 
     From now on they are owed nothing: who takes must tell. Closed grants count too: their client's own session goes on.
     """
-    some = select(grants.c.grant_id).where(of.grants(), grants.c.logout_owed.is_(True)).limit(limit)
+    owed = and_(of.grants(), grants.c.logout_owed.is_(True))
+    some = select(grants.c.client_id, grants.c.sid).where(owed).distinct().limit(limit)
     taken = (
         update(grants)
-        .where(grants.c.grant_id.in_(some), grants.c.logout_owed.is_(True))
+        .where(owed, tuple_(grants.c.client_id, grants.c.sid).in_(some))
         .values(logout_owed=False)
         .returning(grants.c.client_id, grants.c.sub, grants.c.sid)
     )
-    rows = [Owed(row.client_id, row.sub, row.sid) for row in tx.execute(taken)]
-    return sorted(set(rows), key=lambda owed: (owed.client_id, owed.sid)), len(rows)
+    found = {Owed(row.client_id, row.sub, row.sid) for row in tx.execute(taken)}
+    return sorted(found, key=lambda one: (one.client_id, one.sid))
 
 
 def _open(these: ColumnElement[bool], now: int) -> ColumnElement[bool]:
