@@ -63,7 +63,7 @@ class DynamicEvents:
         webhooks.verify(body, signature, environment.webhook_secrets)
         delivery = webhooks.read(body, environment_id, now)
         news = self.take(delivery, now)
-        log.info("webhook", extra={"event": delivery.event, "event_id": delivery.event_id, "news": news})
+        log.info("webhook", extra={"webhook": delivery.event, "event_id": delivery.event_id, "news": news})
 
     def take(self, delivery: Delivery, now: int) -> bool:
         """Let an event have its effect, once; False if it had it already, or has none. Raises Unavailable."""
