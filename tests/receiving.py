@@ -1,4 +1,4 @@
-"""A relying party's back-channel logout endpoint on this machine, and what it checks of a logout token (section 2.6)."""
+"""A relying party's back-channel logout endpoint, and what it has to check of a logout token (section 2.6)."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager

@@ -4,15 +4,13 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from browsing import CALLBACK, WEB, Browser
-from conftest import OFFLINE, Bridge
+from browsing import WEB, Browser
+from conftest import Bridge
 from joserfc import jwt
 from joserfc.jwk import KeySet
 from receiving import Receiver, accepted, receiving
 
 from bridge.delivery.deliver import Delivery
-from bridge.history import OPERATOR
-from bridge.lifecycle.endings import revoke_user
 
 pytestmark = pytest.mark.both_databases
 SHARED = {**WEB, "assertion_origins": ("https://app.example.com",)}
