@@ -10,6 +10,11 @@ from flask import Flask
 from bridge.assets import TEMPLATES
 from bridge.clock import Clock, system_clock
 from bridge.config.settings import Config
+from bridge.delivery.backchannel import BackchannelLogout
+from bridge.delivery.carriers import Carrier
+from bridge.delivery.deliver import THREADS, Delivery
+from bridge.delivery.reread import RereadUser
+from bridge.delivery.rest import CloseRest
 from bridge.dynamic.keys import LoadKeys, key_set, load_keys
 from bridge.dynamic.verify import Verifier
 from bridge.fetch import Fetcher
@@ -38,6 +43,7 @@ from bridge.oauth.userinfo import Userinfo
 from bridge.store import Database
 from bridge.store import keys as stored_keys
 from bridge.store.clients import Clients
+from bridge.store.outbox import Kind
 from bridge.store.rotation import Rotation
 from bridge.store.seal import Sealer
 from bridge.tokens.claims import ClaimSelection
@@ -68,6 +74,19 @@ class Parts:
     events: DynamicEvents
     close: Callable[[], None]
 
+    def delivery(self, config: Config, clock: Clock = system_clock) -> Delivery:
+        """What carries the outbox out: for each kind of message its carrier. It does nothing until it is run."""
+        carriers: dict[Kind, Carrier] = {
+            Kind.BACKCHANNEL_LOGOUT: BackchannelLogout(
+                clients=self.clients,
+                mint=self.mint,
+                fetcher=Fetcher(development=config.development, threads=2 * THREADS),  # its own bulkhead
+            ),
+            Kind.CLOSE_REST: CloseRest(self.database),
+            Kind.REREAD_USER: RereadUser(self.events),
+        }
+        return Delivery(self.database, carriers, clock)
+
 
 def assemble(config: Config, clock: Clock = system_clock, keys: LoadKeys = load_keys) -> Parts:
     """The parts that a configuration asks for, the protocol's endpoints apart. `keys`: where Dynamic's come from.
@@ -83,7 +102,7 @@ def assemble(config: Config, clock: Clock = system_clock, keys: LoadKeys = load_
 
         key_fetcher = Fetcher(development=config.development)
         profile_fetcher = Fetcher(development=config.development)  # its own bulkhead: profiles never delay keys
-        event_fetcher = Fetcher(development=config.development)  # and webhooks delay neither
+        event_fetcher = Fetcher(development=config.development, threads=8)  # and webhooks delay neither
         held.callback(key_fetcher.close)
         held.callback(profile_fetcher.close)
         held.callback(event_fetcher.close)
