@@ -13,6 +13,7 @@ from bridge.config.settings import Config
 from bridge.delivery.backchannel import BackchannelLogout
 from bridge.delivery.carriers import Carrier
 from bridge.delivery.deliver import THREADS, Delivery
+from bridge.delivery.reread import RereadUser
 from bridge.delivery.rest import CloseRest
 from bridge.dynamic.keys import LoadKeys, key_set, load_keys
 from bridge.dynamic.verify import Verifier
@@ -82,6 +83,7 @@ class Parts:
                 fetcher=Fetcher(development=config.development, threads=2 * THREADS),  # its own bulkhead
             ),
             Kind.CLOSE_REST: CloseRest(self.database),
+            Kind.REREAD_USER: RereadUser(self.events),
         }
         return Delivery(self.database, carriers, clock)
 
@@ -100,7 +102,7 @@ def assemble(config: Config, clock: Clock = system_clock, keys: LoadKeys = load_
 
         key_fetcher = Fetcher(development=config.development)
         profile_fetcher = Fetcher(development=config.development)  # its own bulkhead: profiles never delay keys
-        event_fetcher = Fetcher(development=config.development)  # and webhooks delay neither
+        event_fetcher = Fetcher(development=config.development, threads=8)  # and webhooks delay neither
         held.callback(key_fetcher.close)
         held.callback(profile_fetcher.close)
         held.callback(event_fetcher.close)

@@ -56,7 +56,7 @@ _END_SID = text(
 _SIDS_OF = (
     select(upstream_sids.c.sid, upstream_sids.c.issued_at, upstream_sids.c.ended_at)
     .where(upstream_sids.c.environment_id == bindparam("environment"), upstream_sids.c.session_key == bindparam("key"))
-    .order_by(upstream_sids.c.issued_at.desc(), upstream_sids.c.sid)
+    .order_by(upstream_sids.c.ended_at.is_not(None), upstream_sids.c.issued_at.desc(), upstream_sids.c.sid)
 )
 _KEY_OF = select(upstream_sids.c.session_key).where(
     upstream_sids.c.environment_id == bindparam("environment"), upstream_sids.c.sid == bindparam("sid")
