@@ -43,13 +43,14 @@ def end_dynamic_session(
     yet (threats A22). Doing it twice does nothing.
     """
     user_id = user_id or upstream.user_of(tx, environment_id, session_key)
-    if user_id is not None:
-        users.session_ended(tx, environment_id, user_id, ending.now)
+    is_known = user_id is not None and users.session_ended(tx, environment_id, user_id, ending.now)
     kept_until = ending.now + KEPT
     newest = upstream.newest_sid(tx, environment_id, session_key)
     for sid in {newest, session_key}:
         upstream.end_sid(tx, environment_id, sid, session_key, ended_at, kept_until=kept_until)
     upstream.end(tx, environment_id, session_key, user_id or "", ended_at, kept_until=kept_until)
+    if user_id is not None and not is_known:
+        users.session_ended(tx, environment_id, user_id, ending.now)  # they may have come while we waited for the row
     user = None if user_id is None else users.by_id(tx, environment_id, user_id)
     audit.record(tx, ending.entry(Event.DYNAMIC_SESSION_ENDED, sub=None if user is None else user.sub))
     resting = OfUpstream(environment_id, session_key)
