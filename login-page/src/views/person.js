@@ -1,0 +1,26 @@
+// Somebody is signed in at Dynamic already: they say whether it is them. Nothing is handed on before.
+import { button, h, icon, ICONS } from "../dom.js";
+
+export function personView(config, user, go) {
+  const known = nameOf(user);
+  const first = button({ id: "continue" }, ["Continue as ", h("bdi", {}, shortened(known))], go.on);
+  return {
+    title: `Sign in to ${config.appName}`,
+    body: [
+      h("div", { class: "person" }, icon(ICONS.person), h("div", {}, h("span", { class: "label" }, "Signed in as"), h("strong", { id: "who" }, h("bdi", {}, known)))),
+      h("div", { class: "actions" }, first, button({ kind: "second", id: "another" }, "Use another account", go.another)),
+    ],
+    focus: first,
+  };
+}
+
+/** How people know their account. */
+export function nameOf(user) {
+  const wallet = user.verifiedCredentials?.find((one) => one.format === "blockchain")?.address;
+  const full = [user.firstName, user.lastName].filter(Boolean).join(" ");
+  return user.email || full || user.username || user.alias || (wallet && `${wallet.slice(0, 6)}…${wallet.slice(-4)}`) || "your account";
+}
+
+function shortened(name) {
+  return name.length > 32 ? `${name.slice(0, 31)}…` : name;
+}
