@@ -35,7 +35,7 @@ def build(target: Path | None) -> None:
         with tempfile.TemporaryDirectory() as folder:
             work = Path(folder) / "login-page"
             _copy_sources(work)
-            _run(work, environ, "npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund")
+            _run(work, environ, "npm", "ci", "--ignore-scripts", "--prefer-offline", "--no-audit", "--no-fund")
             _run(work, environ, "node", "build.mjs", "dist")
             (work / "dist" / STAMP).write_text(f"{stamp()}\n", encoding="utf-8")
             _put(work / "dist", directory)

@@ -67,7 +67,7 @@ export function walletTrouble(error, name, how) {
 }
 
 function whenAgain(seconds) {
-  if (seconds === null) return "Wait a little, then try again.";
+  if (seconds === null) return "Wait a minute, then try again.";
   if (seconds < 90) return `Try again in ${Math.max(1, seconds)} seconds.`;
   return `Try again in ${Math.ceil(seconds / 60)} minutes.`;
 }

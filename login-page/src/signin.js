@@ -44,8 +44,8 @@ export class SignIn {
   async #resume() {
     const here = new URL(window.location.href);
     const refused = wasRefused(this.#config.request);
-    if (here.searchParams.has("dynamicOauthCode") || here.searchParams.has("dynamicOauthState")) {
-      window.history.replaceState(null, "", withoutProvider(here));
+    if (here.searchParams.has("dynamicOauthState")) {
+      window.history.replaceState(null, "", withoutProvider(here)); // a code is good once, also for a reload
       await this.#backFromProvider(here);
     } else if (refused || this.#config.prompt === "login") {
       await this.#dynamic.logout();
@@ -142,8 +142,8 @@ export class SignIn {
 
   async #backFromProvider(url) {
     this.#show(busyView(this.#title, "Signing you in"));
-    if (!(await this.#dynamic.cameBackFromProvider(url))) {
-      this.#start("That sign-in was not finished, or was begun elsewhere. Please try again.");
+    if (url.searchParams.has("error") || !(await this.#dynamic.cameBackFromProvider(url))) {
+      this.#start("That sign-in was not finished. You can try again, or another way.");
       return;
     }
     try {
@@ -267,7 +267,7 @@ export class SignIn {
 function withoutProvider(url) {
   const clean = new URL(url);
   for (const name of [...clean.searchParams.keys()]) {
-    if (name.startsWith("dynamicOauth")) clean.searchParams.delete(name);
+    if (name.startsWith("dynamicOauth") || name.startsWith("error")) clean.searchParams.delete(name);
   }
   return clean;
 }

@@ -3,7 +3,7 @@ import { button, h, icon, ICONS } from "../dom.js";
 
 export function personView(config, user, go) {
   const known = nameOf(user);
-  const first = button({ id: "continue" }, ["Continue as ", h("bdi", {}, shortened(known))], go.on);
+  const first = button({ id: "continue" }, [h("span", {}, "Continue as ", h("bdi", {}, shortened(known)))], go.on);
   return {
     title: `Sign in to ${config.appName}`,
     body: [
