@@ -42,6 +42,7 @@ test-browser: $(BROWSER) ## Test the pages in Chromium (on Debian: apt install c
 
 screenshots: $(BROWSER) ## Every page as pictures in build/screenshots, light and dark, desktop and phone
 	@PYTHONPATH=tests $(BIN)/python -m browser.screenshots $(ARGS)
+	@test -n "$(ARGS)" || PYTHONPATH=tests:tests/journeys $(BIN)/python -m own_page_pictures
 
 check: $(READY) ## Lint, format, types
 	@$(BIN)/ruff check .

@@ -2,11 +2,12 @@
 
 import sys
 import tempfile
-from collections.abc import Callable, Mapping
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from itertools import product
 from pathlib import Path
 
-from browser.chromium import DESKTOP, PHONE, missing, running_chromium
+from browser.chromium import DESKTOP, PHONE, Scheme, missing, running_chromium
 from browser.screenshots import TARGET
 from own_page import Stage, running_stage
 from page_wallet import installed_wallet
@@ -89,6 +90,8 @@ STATES: Mapping[str, Callable[[Stage], None]] = {
     for one in (start, wallets, wallet, code, wrong_code, declined, known, owed, captcha, unreachable, no_script)
 }
 WITH_WALLETS = ("wallets", "wallet")
+SCHEMES: tuple[Scheme, ...] = ("light", "dark")
+DEVICES = {"desktop": (DESKTOP, 1), "phone": (PHONE, 2)}
 
 
 def main(only: list[str]) -> str:
@@ -97,20 +100,24 @@ def main(only: list[str]) -> str:
         sys.exit(problem)
     TARGET.mkdir(parents=True, exist_ok=True)
     taken = 0
-    with tempfile.TemporaryDirectory() as folder, running_chromium({}) as browser:
-        with running_stage(Path(folder), browser) as stage:
-            for name in only or STATES:
-                for scheme in ("light", "dark"):
-                    for device, size, scale in (("desktop", DESKTOP, 1), ("phone", PHONE, 2)):
-                        browser.look(size, scheme, scale=scale)
-                        touch = {"enabled": device == "phone"}
-                        browser.driver.execute_cdp_cmd("Emulation.setTouchEmulationEnabled", touch)
-                        _take(stage, name, f"signin-{name}-{device}-{scheme}.png")
-                        taken += 1
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        running_chromium({}) as browser,
+        running_stage(Path(folder), browser) as stage,
+    ):
+        for name, scheme, device in product(only or STATES, SCHEMES, DEVICES):
+            size, scale = DEVICES[device]
+            browser.look(size, scheme, scale=scale)
+            browser.driver.execute_cdp_cmd("Emulation.setTouchEmulationEnabled", {"enabled": device == "phone"})
+            with state(stage, name):
+                (TARGET / f"signin-{name}-{device}-{scheme}.png").write_bytes(browser.picture())
+            taken += 1
     return f"{taken} pictures in {TARGET}"
 
 
-def _take(stage: Stage, name: str, file: str) -> None:
+@contextmanager
+def state(stage: Stage, name: str) -> Iterator[None]:
+    """The page in that state, until the block ends."""
     emulator = stage.dynamic.emulator
     emulator.switches = Switches()
     emulator.faults.clear()
@@ -119,7 +126,7 @@ def _take(stage: Stage, name: str, file: str) -> None:
             for other in ("Test Wallet", "Rabbit", "Moss", "Coral", "Beacon")[: 5 if name == "wallets" else 1]:
                 held.enter_context(installed_wallet(stage.browser, other))
         STATES[name](stage)
-        (TARGET / file).write_bytes(stage.browser.picture())
+        yield
     stage.browser.scripts(run=True)
     stage.forget()
 

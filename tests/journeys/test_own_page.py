@@ -6,9 +6,10 @@ from urllib.parse import unquote, urlencode
 import nextauth_app
 import pytest
 from browser import chromium
-from browser.chromium import PHONE, Chromium, running_chromium
+from browser.chromium import NARROW, PHONE, Chromium, running_chromium
 from not_tested import REQUIRE, is_required, leave_out
 from own_page import EMAIL, Stage, add_client, running_stage
+from own_page_pictures import STATES, state
 from page_wallet import installed_wallet
 from siwe_wallet import Wallet
 
@@ -66,7 +67,6 @@ def test_a_wrong_code_is_told_and_the_right_one_still_signs_in(stage: Stage) -> 
     stage.says("That is not the code.")
     assert stage.browser.tell("document.activeElement.id") == "code"
     assert stage.browser.element("code").get_attribute("aria-invalid") == "true"
-    stage.browser.element("code").clear()
     stage.type("#code", code)
     assert stage.claims()["email"] == "wrong@example.com"
 
@@ -217,7 +217,7 @@ def test_a_session_at_dynamic_is_offered_and_never_handed_on_by_itself(stage: St
     stage.forget(storage=False)
     stage.arrived.clear()
     stage.begin()
-    stage.says("Continue as again@example.com")
+    assert stage.shown("#who").text == "again@example.com"
     stage.browser.driver.refresh()
     stage.shown("#continue")
     assert stage.arrived == []
@@ -446,3 +446,54 @@ def test_a_session_of_the_bridges_own_page_serves_every_client(stage: Stage) -> 
     stage.arrived.clear()
     stage.begin("elsewhere")
     assert "code" in stage.back_at_app()
+
+
+@pytest.mark.parametrize("name", [name for name in STATES if name != "no-script"])
+def test_every_state_is_accessible_at_every_size_in_both_colours(stage: Stage, name: str) -> None:
+    browser = stage.browser
+    with state(stage, name):
+        for scheme in ("light", "dark"):
+            browser.look(scheme=scheme)  # type: ignore[arg-type]
+            moving = "document.getAnimations().some(one => one instanceof CSSTransition)"
+            stage.wait(lambda: not browser.tell(moving), "the colours do not come to rest")  # noqa: B023 - at once
+            found = browser.accessibility()
+            for kind in ("violations", "incomplete"):
+                told = {rule["id"]: [node["html"] for node in rule["nodes"]] for rule in found[kind]}
+                assert not told, f"{kind} of {name} in {scheme}"
+        browser.look(NARROW)
+        assert browser.tell("document.documentElement.scrollWidth") == NARROW[0]
+        targets = (
+            "[...document.querySelectorAll('button, a, input:not([type=hidden])')].filter(one => one.checkVisibility())"
+        )
+        heights = browser.tell(f"{targets}.map(one => one.getBoundingClientRect().height)")
+        assert heights
+        assert min(heights) >= 44
+
+
+def test_the_keyboard_alone_signs_in_and_shows_where_it_is(stage: Stage) -> None:
+    tab, enter = "\ue004", "\ue007"
+    with installed_wallet(stage.browser):
+        stage.begin()
+        stage.shown("[data-wallet='Test Wallet']")
+        stage.wait(lambda: stage.browser.tell("document.activeElement.id") == "email", "the focus is elsewhere")
+        reached = []
+        for _ in range(5):
+            stage.browser.press(tab)
+            reached.append(stage.browser.tell("document.activeElement.textContent"))
+            assert stage.browser.tell("getComputedStyle(document.activeElement).outlineWidth") == "3px"
+    assert reached == [
+        "Continue with e-mail",
+        "Test Wallet",
+        "Google",
+        "GitHub",
+        "Cancel and go back to Northwind Ledger",
+    ]
+    stage.begin()
+    stage.wait(lambda: stage.browser.tell("document.activeElement.id") == "email", "the focus is elsewhere")
+    for key in "keys@example.com":
+        stage.browser.press(key)
+    stage.browser.press(enter)
+    stage.shown("#code")
+    for digit in stage.dynamic.emulator.email_codes.latest("keys@example.com"):
+        stage.browser.press(digit)
+    assert stage.claims()["email"] == "keys@example.com"

@@ -19,7 +19,7 @@ export function codeView(email, go) {
   const complain = (text) => {
     problem.textContent = text;
     field.setAttribute("aria-invalid", "true");
-    field.select();
+    field.value = "";
     field.focus();
   };
   const send = h("button", { id: "code-send", class: "button first" }, "Continue");
@@ -57,7 +57,7 @@ export function codeView(email, go) {
     field.value = "";
     return go.again(complain);
   });
-  const back = button({ kind: "quiet", id: "back" }, "Use another address", go.back);
+  const back = button({ kind: "quiet", id: "back" }, "Change address", go.back);
   return {
     title: "Check your e-mail",
     lead: `We sent a code to ${email}`,

@@ -6,11 +6,15 @@ export function messageView({ id, title, lead = "", facts = [], actions = [] }) 
   const made = actions.map(([name, words, press], place) => button({ id: name, kind: place ? "second" : "first" }, words, press));
   return {
     title,
+    lead,
     body: [
-      h("p", { id, class: "soft centred" }, lead),
-      made.length ? h("div", { class: "actions" }, made) : null,
-      facts.length ? h("div", { class: "facts" }, h("h2", {}, "If you run this app"), facts.map((fact) => h("p", {}, fact))) : null,
-    ].filter(Boolean),
+      h(
+        "div",
+        { id },
+        made.length ? h("div", { class: "actions" }, made) : null,
+        facts.length ? h("div", { class: "facts" }, h("h2", {}, "If you run this app"), facts.map((fact) => h("p", {}, fact))) : null,
+      ),
+    ],
   };
 }
 

@@ -2,12 +2,11 @@
 import { button, h, icon, ICONS } from "../dom.js";
 
 export function personView(config, user, go) {
-  const known = nameOf(user);
-  const first = button({ id: "continue" }, [h("span", {}, "Continue as ", h("bdi", {}, shortened(known)))], go.on);
+  const first = button({ id: "continue", "aria-describedby": "who" }, "Continue", go.on);
   return {
     title: `Sign in to ${config.appName}`,
     body: [
-      h("div", { class: "person" }, icon(ICONS.person), h("div", {}, h("span", { class: "label" }, "Signed in as"), h("strong", { id: "who" }, h("bdi", {}, known)))),
+      h("div", { class: "person" }, icon(ICONS.person), h("div", {}, h("span", { class: "label" }, "Continue as"), h("strong", { id: "who" }, h("bdi", {}, nameOf(user))))),
       h("div", { class: "actions" }, first, button({ kind: "second", id: "another" }, "Use another account", go.another)),
     ],
     focus: first,
@@ -19,8 +18,4 @@ export function nameOf(user) {
   const wallet = user.verifiedCredentials?.find((one) => one.format === "blockchain")?.address;
   const full = [user.firstName, user.lastName].filter(Boolean).join(" ");
   return user.email || full || user.username || user.alias || (wallet && `${wallet.slice(0, 6)}…${wallet.slice(-4)}`) || "your account";
-}
-
-function shortened(name) {
-  return name.length > 32 ? `${name.slice(0, 31)}…` : name;
 }

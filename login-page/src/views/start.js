@@ -29,11 +29,12 @@ function emailForm(email, go) {
     name: "email",
     type: "email",
     class: "field",
-    autocomplete: "username email",
+    autocomplete: "email",
     inputmode: "email",
     autocapitalize: "none",
     spellcheck: "false",
     required: true,
+    placeholder: "name@example.com",
     value: email,
     "aria-describedby": "email-problem",
   });
