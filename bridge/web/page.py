@@ -44,15 +44,15 @@ def page(
     if posts_to is not None and untrusted.link(posts_to) is None:
         raise ValueError(f"{template}: a form can be posted to http(s) only")
     nonce = secrets.token_urlsafe(16)
-    policy = ["default-src 'none'"]
-    styles, images = [f"'nonce-{nonce}'"], [] if logo is None else [f"https://{urlsplit(logo).netloc}"]
+    images = [] if logo is None else [f"https://{urlsplit(logo).netloc}"]
+    if bundle is None:
+        policy = ["default-src 'none'", f"style-src 'nonce-{nonce}'"]
+    else:
+        policy = ["default-src 'none'", f"style-src 'nonce-{nonce}' {bundle.assets}"]
+        policy += [f"script-src {bundle.assets}", f"connect-src {bundle.calls}"]
+        images.append("data:")  # wallets bring their icons with them (EIP-6963)
     if script:
         policy.append(f"script-src 'nonce-{nonce}'")
-    if bundle is not None:
-        policy += [f"script-src {bundle.assets}", f"connect-src {bundle.calls}"]
-        styles.append(bundle.assets)
-        images.append("data:")  # wallets bring their icons with them (EIP-6963)
-    policy.append(f"style-src {' '.join(styles)}")
     if images:
         policy.append(f"img-src {' '.join(images)}")
     policy.append("base-uri 'none'")
