@@ -14,6 +14,8 @@ from bridge.dynamic.keys import LoadKeys, key_set, load_keys
 from bridge.dynamic.verify import Verifier
 from bridge.fetch import Fetcher
 from bridge.lifecycle.signin import SessionPolicy
+from bridge.oauth.account import Account
+from bridge.oauth.account_client import account_client
 from bridge.oauth.assertions import Assertions
 from bridge.oauth.authorize import Authorization
 from bridge.oauth.client_auth import ClientAuthentication
@@ -86,7 +88,7 @@ def assemble(config: Config, clock: Clock = system_clock, keys: LoadKeys = load_
         selection = ClaimSelection(config.claims)
         return Parts(
             database=database,
-            clients=Clients(database, config.clients),
+            clients=Clients(database, (*config.clients, account_client(config.issuer))),
             keyring=keyring,
             subjects=subjects,
             verifier=verifier,
@@ -199,12 +201,15 @@ def create_app(config: Config, clock: Clock = system_clock) -> Flask:
 def _browser_endpoints(site: Site, parts: Parts, config: Config) -> tuple[BrowserEndpoint, ...]:
     """The endpoints for people."""
     policy = SessionPolicy(config.session_idle_ttl, config.session_absolute_ttl)
+    account = Account(site, policy=policy)
     completion = SignInCompletion(site, parts.assertions, longest=config.assertion_max_lifetime)
     return (
         BrowserEndpoint("/authorize", ("GET", "POST"), Authorization(site, policy=policy).respond),
         BrowserEndpoint("/signin/complete", ("POST",), completion.respond),
         BrowserEndpoint("/consent", ("GET", "POST"), Consent(site).respond),
         BrowserEndpoint("/logout", ("GET", "POST"), Logout(site).respond),
+        BrowserEndpoint("/account", ("GET", "POST"), account.respond),
+        BrowserEndpoint("/account/erase", ("GET", "POST"), account.erasure),
     )
 
 

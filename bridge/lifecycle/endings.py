@@ -10,7 +10,7 @@ sessions, grants.
 from bridge.history import BRIDGE, Cause, Event
 from bridge.lifecycle.closing import BATCH, Ending, close_grants, close_sessions, end_session, tell_clients
 from bridge.model import Session, User
-from bridge.store import Tx, audit, closing, consents, outbox, upstream, users
+from bridge.store import Tx, audit, closing, consents, outbox, sessions, upstream, users
 from bridge.store.closing import OfSessions, OfUpstream, OfUser, ids_of
 from bridge.store.outbox import Kind, Message
 
@@ -94,6 +94,7 @@ def erase_user(tx: Tx, sub: str, *, actor: str, now: int) -> int | None:
     """
     if not users.erase(tx, sub, now):
         return None
+    sessions.forget_browsers(tx, sub)
     consents.withdraw(tx, sub)
     return _end_user(tx, sub, Event.USER_ERASED, Ending(Cause.USER_ERASED, actor, now))
 
@@ -106,6 +107,7 @@ def delete_user(tx: Tx, user: User, ending: Ending, *, merged_into: str | None =
     if not users.delete(tx, user.sub, ending.now, merged_into=merged_into):
         return False
     users.erase(tx, user.sub, ending.now)
+    sessions.forget_browsers(tx, user.sub)
     consents.withdraw(tx, user.sub)
     _end_user(tx, user.sub, Event.USER_DELETED if merged_into is None else Event.USER_MERGED, ending)
     return True

@@ -5,7 +5,8 @@ from dataclasses import dataclass, field
 from urllib.parse import urlencode, urlsplit
 
 from bridge.errors import NotServed
-from bridge.model import AuthorizationRequest, Client, User
+from bridge.lifecycle.disclosure import Overview
+from bridge.model import AuthorizationRequest, Client, Json, Session, User
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +67,53 @@ class ShowLoggedOut:
     client: Client | None = None
 
 
-Step = Redirect | PostForm | ShowError | ShowSignInMissing | ShowConsent | ShowLogout | ShowLoggedOut
+@dataclass(frozen=True, slots=True)
+class ShowAccount:
+    """The users' own page. `seals`: of each form on it, by what it does and to what. `notice`: what was just done."""
+
+    session: Session
+    user: User
+    overview: Overview
+    clients: Mapping[str, Client]
+    seals: Mapping[tuple[str, str], str] = field(repr=False)
+    notice: str | None
+    now: int
+
+
+@dataclass(frozen=True, slots=True)
+class ShowErasure:
+    """A page that asks whether the user's data shall be erased."""
+
+    user: User
+    seal: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class ShowErased:
+    """A page that says that the user's data has been erased."""
+
+
+@dataclass(frozen=True, slots=True)
+class Download:
+    """A JSON document for the user to keep."""
+
+    name: str
+    document: Json = field(repr=False)
+
+
+Step = (
+    Redirect
+    | PostForm
+    | ShowError
+    | ShowSignInMissing
+    | ShowConsent
+    | ShowLogout
+    | ShowLoggedOut
+    | ShowAccount
+    | ShowErasure
+    | ShowErased
+    | Download
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,10 +14,14 @@ from bridge.model import Client, User
 from bridge.oauth.refusals import page_status
 from bridge.oauth.request import MAX_BODY_BYTES, BrowserRequest
 from bridge.oauth.steps import (
+    Download,
     Outcome,
     PostForm,
     Redirect,
+    ShowAccount,
     ShowConsent,
+    ShowErased,
+    ShowErasure,
     ShowError,
     ShowLoggedOut,
     ShowLogout,
@@ -25,6 +29,8 @@ from bridge.oauth.steps import (
     Step,
 )
 from bridge.web import render
+from bridge.web.account_view import account_response
+from bridge.web.device import printable
 from bridge.web.endpoints import log_refusal
 from bridge.web.wording import for_people
 
@@ -90,6 +96,7 @@ def _add(
             browser=_ours(sent.get(cookies.browser)),
             session=_ours(sent.get(cookies.session)),
             now=clock(),
+            user_agent=printable(request.headers.get("user-agent")),
         )
         outcome = endpoint.respond(http)
         response = show(outcome.step)
@@ -139,6 +146,8 @@ def _response(step: Step, issuer: str, reasons_url: str) -> Response:
             return render.signin_missing(render.SigninMissing(client.client_id, *_known_as(client)))
         case ShowError():
             return _error(step, reasons_url)
+        case ShowAccount() | ShowErasure() | ShowErased() | Download():
+            return account_response(step, issuer, _shown_user)
 
 
 def _consent(step: ShowConsent, issuer: str) -> Response:
