@@ -17,6 +17,7 @@ COMMANDS = {
     "client": "Registered applications.",
     "keys": "Keys that sign tokens, and the keys they are sealed under.",
     "user": "People who were here.",
+    "session": "Browsers that are signed in.",
     "audit": "What happened, and why something ended.",
     "db": "The database's schema.",
     "sweep": "Remove what has expired.",

@@ -10,8 +10,8 @@ sessions, grants.
 from bridge.history import BRIDGE, Cause, Event
 from bridge.lifecycle.closing import BATCH, Ending, close_grants, close_sessions, end_session, tell_clients
 from bridge.model import Session, User
-from bridge.store import Tx, audit, closing, consents, outbox, sessions, upstream, users
-from bridge.store.closing import OfSessions, OfUpstream, OfUser, ids_of
+from bridge.store import Tx, audit, closing, consents, devices, grants, outbox, sessions, upstream, users
+from bridge.store.closing import OfSessions, OfSid, OfUpstream, OfUser, ids_of
 from bridge.store.outbox import Kind, Message
 
 KEPT = 31 * 86400  # seconds for which it is remembered that a session ended: no assertion of it lives longer
@@ -31,6 +31,25 @@ def sign_out(tx: Tx, session: Session, *, actor: str, now: int, cause: Cause = C
         pass
     while tell_clients(tx, of, now) == BATCH:
         pass
+
+
+def end_session_known_as(tx: Tx, wanted: str, *, actor: str, now: int, cause: Cause) -> bool:
+    """End the session with that session_id, or the one that a client knows by that sid, offline grants included.
+
+    False if there is none that lives. Clients are told of what they had of it.
+    """
+    of = OfSid(wanted)
+    known = {wanted, *(str(grant.session_id) for grant in grants.matching(tx, wanted) if grant.sid == wanted)}
+    found = [device for session_id in sorted(known) if (device := devices.device(tx, session_id)) is not None]
+    alive = [device.session for device in found if device.closed_at is None and now < device.session.expires_at]
+    for session in alive:
+        sign_out(tx, session, actor=actor, now=now, cause=cause)
+    ended = 0
+    while count := close_grants(tx, of, Ending(cause, actor, now)):  # those that came of no browser's session
+        ended += count
+    while tell_clients(tx, of, now):
+        pass
+    return bool(alive) or ended > 0
 
 
 def end_dynamic_session(

@@ -14,6 +14,7 @@ from bridge.history import OPERATOR, Cause
 from bridge.lifecycle.closing import Ending
 from bridge.lifecycle.endings import end_dynamic_session, revoke_user
 from bridge.model import AUTHORIZATION_CODE
+from bridge.store import devices, users
 
 
 @pytest.fixture
@@ -112,6 +113,34 @@ def test_a_session_whose_session_at_dynamic_has_ended_opens_nothing(site: Bridge
         ending = Ending(Cause.DYNAMIC_SESSION_ENDED, OPERATOR, site.clock())
         end_dynamic_session(tx, environment, key, user_id=user.id, ended_at=site.clock() + 1, ending=ending)
     assert mac.follow(mac.get("/account")).headers["Location"].startswith(OPERATORS_PAGE)
+
+
+@pytest.mark.parametrize(
+    "ended", ["UPDATE upstream_sessions SET ended_at = 1", "UPDATE users SET revoked_at = 9999999999"]
+)
+def test_what_is_over_but_not_yet_closed_opens_nothing_and_is_not_shown(
+    site: Bridge, mac: Person, phone: Person, ended: str
+) -> None:
+    phone.open_app(user := site.user())
+    mac.enter(user)
+    with site.database.writing() as tx:
+        tx.execute(text(ended))
+        known = users.by_sub(tx, user.id)
+        assert known is not None
+        assert devices.open_devices(tx, known, site.clock(), limit=9) == []
+    assert mac.follow(mac.get("/account")).headers["Location"].startswith(OPERATORS_PAGE)
+
+
+def test_a_user_of_an_environment_that_is_not_served_any_more_is_told_so(make_bridge: Any) -> None:
+    before: Bridge = make_bridge(BRIDGE_SIGNIN_URL=OPERATORS_PAGE)
+    mac = person(before)
+    mac.enter(before.user())
+    after = make_bridge(
+        BRIDGE_SIGNIN_URL=OPERATORS_PAGE,
+        BRIDGE_SECRET_KEYS=",".join(before.config.secret_keys),
+        DYNAMIC_ENVIRONMENT_ID="7d2c6f0e-52a8-4f0f-9d0e-0a4a6f2f9c11",
+    )
+    assert Person(after, mac.cookies).get("/account").status_code == 400
 
 
 def test_the_pages_client_can_get_nothing_anywhere_else(site: Bridge, mac: Person) -> None:
