@@ -11,7 +11,7 @@ from bridge.cli.configured import configured, say_faults
 from bridge.config.client_checks import client_faults
 from bridge.config.settings import Config, Fault
 from bridge.config.sources import DEFAULT_ENV_FILE
-from bridge.dynamic.live import examine
+from bridge.dynamic.live import examine, examine_webhooks
 from bridge.errors import SchemaOld
 from bridge.fetch import Fetcher
 from bridge.model import Client
@@ -51,7 +51,9 @@ def _file_faults(config: Config) -> Iterator[Fault]:
 
 def _holds_secrets(settings: Path) -> bool:
     """Whether a bridge.toml says more than anybody may read."""
-    return settings.is_file() and any(word in settings.read_text("utf-8") for word in ("secret_keys", "api_token"))
+    return settings.is_file() and any(
+        word in settings.read_text("utf-8") for word in ("secret_keys", "api_token", "webhook_secrets")
+    )
 
 
 def _database_faults(config: Config, registered: Sequence[Client]) -> Iterator[Fault]:
@@ -104,7 +106,10 @@ def _examine(config: Config, registered: Sequence[Client]) -> bool:
             if not client.environments or environment.environment_id in client.environments
             for origin in client.assertion_origins
         }
-        for finding in examine(environment, fetcher, origins=origins, max_lifetime=config.assertion_max_lifetime):
+        for finding in (
+            *examine(environment, fetcher, origins=origins, max_lifetime=config.assertion_max_lifetime),
+            *examine_webhooks(environment, fetcher, issuer=config.issuer),
+        ):
             mark, colour = marks[finding.level]
             click.echo(f"  {click.style(mark, fg=colour)} {finding.what}")
             if finding.mend:
