@@ -22,6 +22,8 @@ from bridge.fetch import Fetcher
 from bridge.lifecycle.dynamic_effects import Effects
 from bridge.lifecycle.dynamic_events import DynamicEvents
 from bridge.lifecycle.signin import SessionPolicy
+from bridge.oauth.account import Account
+from bridge.oauth.account_client import account_client
 from bridge.oauth.assertions import Assertions
 from bridge.oauth.authorize import Authorization
 from bridge.oauth.client_auth import ClientAuthentication
@@ -114,7 +116,7 @@ def assemble(config: Config, clock: Clock = system_clock, keys: LoadKeys = load_
         selection = ClaimSelection(config.claims)
         return Parts(
             database=database,
-            clients=Clients(database, config.clients),
+            clients=Clients(database, (*config.clients, account_client(config.issuer))),
             keyring=keyring,
             subjects=subjects,
             verifier=verifier,
@@ -248,6 +250,7 @@ def dynamic_events(config: Config, database: Database, fetcher: Fetcher) -> Dyna
 def _browser_endpoints(site: Site, parts: Parts, config: Config) -> tuple[BrowserEndpoint, ...]:
     """The endpoints for people."""
     policy = SessionPolicy(config.session_idle_ttl, config.session_absolute_ttl)
+    account = Account(site, policy=policy)
     completion = SignInCompletion(site, parts.assertions, longest=config.assertion_max_lifetime)
     return (
         BrowserEndpoint("/authorize", ("GET", "POST"), Authorization(site, policy=policy).respond),
@@ -255,6 +258,8 @@ def _browser_endpoints(site: Site, parts: Parts, config: Config) -> tuple[Browse
         BrowserEndpoint("/signin/complete", ("POST",), completion.respond),
         BrowserEndpoint("/consent", ("GET", "POST"), Consent(site).respond),
         BrowserEndpoint("/logout", ("GET", "POST"), Logout(site).respond),
+        BrowserEndpoint("/account", ("GET", "POST"), account.respond),
+        BrowserEndpoint("/account/erase", ("GET", "POST"), account.erasure),
     )
 
 
