@@ -10,9 +10,12 @@ from flask import Flask
 from bridge.assets import TEMPLATES
 from bridge.clock import Clock, system_clock
 from bridge.config.settings import Config
+from bridge.dynamic.allowance import Allowance
 from bridge.dynamic.keys import LoadKeys, key_set, load_keys
+from bridge.dynamic.session_check import MOST_WAITING, SessionCheck
 from bridge.dynamic.verify import Verifier
 from bridge.fetch import Fetcher
+from bridge.lifecycle.liveness import LiveCheck
 from bridge.lifecycle.signin import SessionPolicy
 from bridge.oauth.assertions import Assertions
 from bridge.oauth.authorize import Authorization
@@ -62,6 +65,7 @@ class Parts:
     selection: ClaimSelection
     mint: Mint
     assertions: Assertions
+    live_check: LiveCheck
     close: Callable[[], None]
 
 
@@ -81,6 +85,8 @@ def assemble(config: Config, clock: Clock = system_clock, keys: LoadKeys = load_
         profile_fetcher = Fetcher(development=config.development)  # its own bulkhead: profiles never delay keys
         held.callback(key_fetcher.close)
         held.callback(profile_fetcher.close)
+        live_fetcher = Fetcher(development=config.development, threads=MOST_WAITING)
+        held.callback(live_fetcher.close)
         verifier = _verifier(config, key_fetcher, clock, keys)
 
         selection = ClaimSelection(config.claims)
@@ -99,6 +105,11 @@ def assemble(config: Config, clock: Clock = system_clock, keys: LoadKeys = load_
                 rules=config.claims,
                 profile_scopes=selection.scopes,
                 primary_environment=config.environments[0].environment_id,
+            ),
+            live_check=LiveCheck(
+                database,
+                {environment.environment_id: environment for environment in config.environments},
+                SessionCheck(live_fetcher, Allowance(1 / config.workers)),
             ),
             close=held.pop_all().close,
         )
@@ -120,6 +131,7 @@ def create_app(config: Config, clock: Clock = system_clock) -> Flask:
         mint=parts.mint,
         assertions=parts.assertions,
         environments=environments,
+        live_check=parts.live_check,
     )
     for redemption in (CodeRedemption, TokenExchange, JwtBearer, Refresh, ClientCredentials):
         token_server.register_grant(redemption)
@@ -201,7 +213,9 @@ def _browser_endpoints(site: Site, parts: Parts, config: Config) -> tuple[Browse
     policy = SessionPolicy(config.session_idle_ttl, config.session_absolute_ttl)
     completion = SignInCompletion(site, parts.assertions, longest=config.assertion_max_lifetime)
     return (
-        BrowserEndpoint("/authorize", ("GET", "POST"), Authorization(site, policy=policy).respond),
+        BrowserEndpoint(
+            "/authorize", ("GET", "POST"), Authorization(site, policy=policy, live_check=parts.live_check).respond
+        ),
         BrowserEndpoint("/signin/complete", ("POST",), completion.respond),
         BrowserEndpoint("/consent", ("GET", "POST"), Consent(site).respond),
         BrowserEndpoint("/logout", ("GET", "POST"), Logout(site).respond),
