@@ -46,13 +46,16 @@ class UserChanged:
 
 @dataclass(frozen=True, slots=True)
 class CredentialRemoved:
-    """Whichever of these users had this wallet or this address has it no more; a new owner is named too, whom Dynamic
-    will have told of it later than this."""
+    """Whichever of these users had this wallet or this e-mail address before has it no more.
+
+    A new owner may be among them, who is told to have it later than this. `any_email`: the address is not told, so
+    whatever they had may be it.
+    """
 
     user_ids: tuple[str, ...]
     address: str | None = field(default=None, repr=False)
     email: str | None = field(default=None, repr=False)
-    lends_email: bool = False  # it was an account whose e-mail address counted as proven
+    any_email: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,18 +122,20 @@ def _wallet_removed(data: Json, message: Json) -> Effect:
 
 
 def _email_removed(data: Json, message: Json) -> Effect:
-    return _removed(data, message, email=text.email(data.get("email")) or text.email(data.get("publicIdentifier")))
+    email = text.email(data.get("email")) or text.email(data.get("publicIdentifier"))
+    return _removed(data, message, email=email, any_email=email is None)
 
 
 def _social_removed(data: Json, message: Json) -> Effect:
-    return _removed(data, message, lends_email=str(data.get("provider")).lower() == "google")
+    """An account at Google counts as proof of its address, and the event does not tell which that was."""
+    return _removed(data, message, any_email=str(data.get("provider")).lower() == "google")
 
 
 def _removed(
-    data: Json, message: Json, *, address: str | None = None, email: str | None = None, lends_email: bool = False
+    data: Json, message: Json, *, address: str | None = None, email: str | None = None, any_email: bool = False
 ) -> Effect:
     owners = tuple(dict.fromkeys(_owners(data, message)))
-    return CredentialRemoved(owners, address, email, lends_email) if owners else Unknown()
+    return CredentialRemoved(owners, address, email, any_email) if owners else Unknown()
 
 
 def _subject(data: Json) -> str | None:

@@ -97,5 +97,5 @@ def _end(tx: Tx, known: Upstream, told: Told, now: int) -> None:
         user_id=known.user_id,
         # A refresh issues its token about when it revokes the sid that it replaces.
         ended_at=now if revoked_at is None else revoked_at - SUCCESSOR_WITHIN,
-        ending=Ending(Cause.DYNAMIC_SESSION_ENDED, DYNAMIC, now, {"told_by": "live_check"}),
+        ending=Ending(Cause.DYNAMIC_SESSION_ENDED, DYNAMIC, now, {"event": "live_check"}),
     )

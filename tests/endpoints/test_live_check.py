@@ -93,7 +93,7 @@ def test_what_dynamic_has_ended_ends_here_with_all_that_rests_on_it(checking: Ca
     ((actor, cause, detail),) = bridge.rows(
         "SELECT actor, cause, detail FROM audit WHERE event = 'dynamic_session_ended'"
     )
-    assert (actor, cause, json.loads(detail)["told_by"]) == ("dynamic", "dynamic_session_ended", "live_check")
+    assert (actor, cause, json.loads(detail)["event"]) == ("dynamic", "dynamic_session_ended", "live_check")
 
 
 def test_a_deleted_user_is_refused(checking: Callable[..., Bridge]) -> None:
@@ -242,16 +242,19 @@ def test_a_slow_dynamic_leaves_everybody_else_alone(checking: Callable[..., Brid
 
     with ThreadPoolExecutor(4) as pool:
         waiting = [pool.submit(refreshed, token) for token in held]
-        began = time.monotonic()
+        give_up_at = time.monotonic() + 10
+        while not questions(bridge) and time.monotonic() < give_up_at:
+            time.sleep(0.01)
         assert bridge.userinfo(bare).status_code == 200
         assert bridge.http.get("/readyz").status_code == 200
-        assert time.monotonic() - began < 1, "who asks nothing of Dynamic waits for nothing"
+        assert not any(answer.done() for answer in waiting), "who asks nothing of Dynamic waits for nothing"
         for answer in waiting:
             status, took = answer.result()
             assert status == (200 if mode == "open" else 503)
-            assert took < 3
-    status, took = refreshed(held[0])
-    assert took < 0.5, "after one who waited in vain nobody else does"
+            assert took < 4, "before Dynamic answers"
+    asked = questions(bridge)
+    assert refreshed(held[0])[0] == (200 if mode == "open" else 503)
+    assert questions(bridge) == asked, "after one who waited in vain nobody else does"
 
 
 @contextmanager
