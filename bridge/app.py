@@ -19,6 +19,7 @@ from bridge.lifecycle.dynamic_effects import Effects
 from bridge.lifecycle.dynamic_events import DynamicEvents
 from bridge.lifecycle.liveness import LiveCheck
 from bridge.lifecycle.signin import SessionPolicy
+from bridge.logs import print_audit
 from bridge.oauth.assertions import Assertions
 from bridge.oauth.authorize import Authorization
 from bridge.oauth.client_auth import ClientAuthentication
@@ -43,6 +44,7 @@ from bridge.store import keys as stored_keys
 from bridge.store.clients import Clients
 from bridge.store.rotation import Rotation
 from bridge.store.seal import Sealer
+from bridge.store.telling import TellingDatabase
 from bridge.tokens.claims import ClaimSelection
 from bridge.tokens.keyring import Keyring
 from bridge.tokens.mint import Mint
@@ -80,7 +82,7 @@ def assemble(config: Config, clock: Clock = system_clock, keys: LoadKeys = load_
     nobody else. Raises SchemaMismatch, SealBroken and Unavailable.
     """
     with ExitStack() as held:
-        database = Database(config.database_url)
+        database = _database(config)
         held.callback(database.close)
         database.check_schema()
         keyring, subjects = _own_secrets(database, config, clock())
@@ -228,7 +230,7 @@ def dynamic_events(config: Config, database: Database, fetcher: Fetcher) -> Dyna
 
 def _browser_endpoints(site: Site, parts: Parts, config: Config) -> tuple[BrowserEndpoint, ...]:
     """The endpoints for people."""
-    policy = SessionPolicy(config.session_idle_ttl, config.session_absolute_ttl)
+    policy = SessionPolicy(config.session_idle_ttl, config.session_absolute_ttl, config.audit_identifiers)
     completion = SignInCompletion(site, parts.assertions, longest=config.assertion_max_lifetime)
     return (
         BrowserEndpoint(
@@ -238,6 +240,12 @@ def _browser_endpoints(site: Site, parts: Parts, config: Config) -> tuple[Browse
         BrowserEndpoint("/consent", ("GET", "POST"), Consent(site).respond),
         BrowserEndpoint("/logout", ("GET", "POST"), Logout(site).respond),
     )
+
+
+def _database(config: Config) -> Database:
+    if not config.audit_stdout:
+        return Database(config.database_url)
+    return TellingDatabase(config.database_url, lambda entries: print_audit(entry.as_json() for entry in entries))
 
 
 def _own_secrets(database: Database, config: Config, now: int) -> tuple[Keyring, PairwiseSubjects]:
