@@ -19,13 +19,21 @@ _context = get_context("forkserver")
 _context.set_forkserver_preload(["bridge.app", "killing"])  # so that a child is a fork of what is imported already
 
 
-def request_with_kill(config: Config, now: int, path: str, form: Mapping[str, str], kill_at: int) -> Answer | None:
+def request_with_kill(
+    config: Config,
+    now: int,
+    path: str,
+    form: Mapping[str, str] | bytes,
+    kill_at: int,
+    headers: Mapping[str, str] | None = None,
+) -> Answer | None:
     """What a fresh bridge answers to a request; None if it was killed at that point before it could.
 
     Its points are: before and after each statement, before each commit, and after each transaction.
     """
     receiving, sending = _context.Pipe(duplex=False)
-    child = _context.Process(target=_answer, args=(config, now, path, dict(form), kill_at, sending))
+    sent = form if isinstance(form, bytes) else dict(form)
+    child = _context.Process(target=_answer, args=(config, now, path, sent, kill_at, dict(headers or {}), sending))
     child.start()
     sending.close()
     try:
@@ -39,7 +47,15 @@ def request_with_kill(config: Config, now: int, path: str, form: Mapping[str, st
     return answer
 
 
-def _answer(config: Config, now: int, path: str, form: dict[str, str], kill_at: int, sending: Connection) -> None:
+def _answer(
+    config: Config,
+    now: int,
+    path: str,
+    form: dict[str, str] | bytes,
+    kill_at: int,
+    headers: dict[str, str],
+    sending: Connection,
+) -> None:
     app = create_app(config, lambda: now)
     points = count(1)
 
@@ -50,6 +66,6 @@ def _answer(config: Config, now: int, path: str, form: dict[str, str], kill_at: 
     for name in ("before_cursor_execute", "after_cursor_execute", "commit"):
         event.listen(Engine, name, point)
     event.listen(Pool, "checkin", point)
-    answer = app.test_client().post(path, data=form)
-    sending.send((answer.status_code, answer.json))
+    answer = app.test_client(use_cookies=False).post(path, data=form, headers=headers)
+    sending.send((answer.status_code, answer.get_json(silent=True)))
     app.extensions["bridge"].close()
