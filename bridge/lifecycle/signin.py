@@ -6,6 +6,7 @@ from urllib.parse import urlsplit
 
 from bridge.history import AuditEntry, Cause, Event, acting_user
 from bridge.lifecycle.closing import end_session
+from bridge.lifecycle.identifiers import Identifiers, identifiers_of
 from bridge.model import Assertion, Client, Session, User
 from bridge.store import Tx, audit, grants, sessions, upstream, users
 from bridge.store.grants import Ground
@@ -17,10 +18,11 @@ FRESHNESS_TOLERANCE = 5  # seconds that clocks may differ
 
 @dataclass(frozen=True, slots=True)
 class SessionPolicy:
-    """How long a browser's session lives. Seconds."""
+    """How long a browser's session lives, in seconds, and what the audit entry of its sign-in says of its user."""
 
     idle_ttl: int
     absolute_ttl: int
+    identifiers: Identifiers = "none"
 
     def expires_at(self, sign_in: SignIn, now: int) -> int:
         """Its absolute end: our own, or that of the trust in what it rests on."""
@@ -104,7 +106,7 @@ def open_or_renew(
             actor=actor,
             client_id=client.client_id,
             sub=sign_in.sub,
-            detail={"origin": sign_in.origin},
+            detail={"origin": sign_in.origin, **identifiers_of(user.claims, policy.identifiers)},
         )
         audit.record(tx, entry)
     return cookie
