@@ -12,8 +12,8 @@ PACKAGE = Path(__file__).parents[1] / "bridge"
 MODULES = sorted(PACKAGE.rglob("*.py"))
 
 FLOORS = {
-    **dict.fromkeys(("app", "wsgi", "cli", "config", "assets", "__init__"), 5),
-    "web": 4,
+    **dict.fromkeys(("app", "parts", "wsgi", "cli", "config", "assets", "__init__"), 5),
+    **dict.fromkeys(("web", "delivery"), 4),
     **dict.fromkeys(("oauth", "lifecycle"), 3),
     **dict.fromkeys(("dynamic", "tokens", "store"), 2),
     **dict.fromkeys(("jose", "fetch", "jwks", "keylife"), 1),

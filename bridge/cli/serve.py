@@ -62,9 +62,12 @@ def load_app(config: Config) -> Any:
     """What a worker process runs: the application, its logs as JSON lines."""
     from bridge import logs
     from bridge.app import rsgi_app
+    from bridge.cli.deliver import start_delivery
 
     logs.set_up(config.log_level)
-    return rsgi_app(config)
+    door, parts = rsgi_app(config)
+    start_delivery(config, parts)
+    return door
 
 
 def prepare(config: Config) -> None:
@@ -72,8 +75,8 @@ def prepare(config: Config) -> None:
 
     Raises SchemaMismatch, SealBroken and Unavailable.
     """
-    from bridge.app import assemble
     from bridge.cli.schema import upgrade
+    from bridge.parts import assemble
     from bridge.store import Database
 
     with Database(config.database_url) as database:

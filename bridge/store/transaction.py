@@ -115,6 +115,7 @@ class Tx(Connection):
         self.driver: Any = self._held.driver_connection
         self._open = True
         self._by_sqlalchemy = False
+        self._info: dict[Any, Any] = {}
 
     def __getattr__(self, name: str) -> Any:
         """What SQLAlchemy's part lacks, because it is made when it is first needed: that costs as much as a BEGIN."""
@@ -128,7 +129,9 @@ class Tx(Connection):
     def execute(self, statement: Fixed, parameters: Mapping[str, Any]) -> Found: ...
 
     @overload
-    def execute(self, statement: Executable, parameters: Any = None, **options: Any) -> CursorResult[Any]: ...
+    def execute(
+        self, statement: Executable, parameters: Any = None, **options: Any
+    ) -> CursorResult[*tuple[Any, ...]]: ...
 
     def execute(self, statement: Any, parameters: Any = None, **options: Any) -> Any:
         """As SQLAlchemy's; a fixed statement takes the short way."""
@@ -136,6 +139,11 @@ class Tx(Connection):
             return super().execute(statement, parameters, **options)
         prepared = statement.prepared(self.engine)
         return Found(self.driver.execute(prepared.text, prepared.filled(parameters)), prepared)
+
+    @property
+    def info(self) -> dict[Any, Any]:
+        """What whoever began the transaction leaves for those who work in it."""
+        return self._info
 
     def finish(self) -> None:
         """Make it last, unless it was undone."""
