@@ -2,7 +2,7 @@
 
 import functools
 import multiprocessing
-import os
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +20,7 @@ DRAIN = 15  # seconds for the requests under way when a worker is told to stop
 @click.option("--host", help="Address to listen on (default: the setting, else 127.0.0.1).")
 @click.option("--port", type=click.IntRange(1, 65535), help="Port to listen on (default: the setting, else 8080).")
 @click.option("--socket", help="Unix socket to listen on, in place of an address (default: the setting, else none).")
-@click.option("--workers", type=click.IntRange(0, 256), help="Processes (default: the setting, else 0: one per core).")
+@click.option("--workers", type=click.IntRange(1, 256), help="Processes (default: the setting, else one per core).")
 @configured
 def serve(config: Config, host: str | None, port: int | None, socket: str | None, workers: int | None) -> None:
     """Serve. Migrates an SQLite database by itself; another one is migrated by `oidc-bridge db upgrade`."""
@@ -29,6 +29,7 @@ def serve(config: Config, host: str | None, port: int | None, socket: str | None
     from granian.log import LogLevels
     from granian.server import Server
 
+    config = replace(config, workers=workers or config.workers)
     prepare(config)
     address, number = host or config.host, port or config.port
     path = socket or (None if host or port else config.socket)
@@ -42,7 +43,7 @@ def serve(config: Config, host: str | None, port: int | None, socket: str | None
         port=number,
         uds=Path(path) if path else None,
         interface=Interfaces.RSGI,
-        workers=workers or config.workers or _fitting_workers(config),
+        workers=config.workers,
         runtime_mode=RuntimeModes.mt,  # with one thread: what it hands to Python takes a step less than in `st`
         http=HTTPModes.http1,
         http1_settings=HTTP1Settings(header_read_timeout=HEADERS_WITHIN, max_buffer_size=LINE_AND_HEADERS),
@@ -83,10 +84,3 @@ def prepare(config: Config) -> None:
         if database.is_sqlite:
             upgrade(database)
     assemble(config).close()
-
-
-def _fitting_workers(config: Config) -> int:
-    """One for each core; on SQLite one alone, for of several only one can write at a time."""
-    from bridge.store.engines import sqlite_path
-
-    return 1 if sqlite_path(config.database_url) is not None else len(os.sched_getaffinity(0))

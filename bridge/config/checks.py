@@ -160,7 +160,7 @@ def _limits(config: Config) -> Iterator[Fault]:
         ("BRIDGE_SESSION_IDLE_TTL", config.session_idle_ttl, 300, 400 * 86400),
         ("BRIDGE_SESSION_ABSOLUTE_TTL", config.session_absolute_ttl, 300, 400 * 86400),
         ("BRIDGE_PORT", config.port, 1, 65535),
-        ("BRIDGE_WORKERS", config.workers, 0, 256),
+        ("BRIDGE_WORKERS", config.workers, 1, 256),
         ("BRIDGE_PROXIES", config.proxies, 0, 10),
     ):
         if not least <= value <= most:

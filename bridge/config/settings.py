@@ -1,5 +1,6 @@
 """The configuration as values. Nothing below floor 5 ever sees it: app.py hands on single values."""
 
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -34,7 +35,7 @@ class Config:
     tls_cert: str | None
     tls_key: str | None
     proxies: int  # how many of our own stand before the server; 0: X-Forwarded-For counts for nothing
-    workers: int  # 0: one per core, one alone on SQLite
+    workers: int
     log_level: str
     delivery: str  # serve: by every worker of `serve`; off: by `oidc-bridge deliver` alone
 
@@ -57,3 +58,8 @@ class ConfigFaults(Exception):
     def __init__(self, faults: Sequence[Fault]) -> None:
         super().__init__("\n".join(map(str, faults)))
         self.faults = tuple(faults)
+
+
+def fitting_workers(database_url: str) -> int:
+    """How many processes serve best here: one for each core; on SQLite one alone, for only one can write at a time."""
+    return 1 if database_url.startswith("sqlite") else os.cpu_count() or 1

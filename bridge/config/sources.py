@@ -20,7 +20,7 @@ from pydantic_settings import (
 )
 
 from bridge.config.checks import faults_of
-from bridge.config.settings import Config, ConfigFaults, Fault
+from bridge.config.settings import Config, ConfigFaults, Fault, fitting_workers
 from bridge.lifecycle.identifiers import Identifiers
 from bridge.model import GRANT_TYPES, ClaimRule, Client, Environment, Secret
 
@@ -169,10 +169,8 @@ def _settings(variables: Mapping[str, str], faults: list[Fault]) -> _Settings:
 
 def _names_of(name: str) -> Sequence[str]:
     """Every name of the setting with that name; the name alone if there is no such setting."""
-    for field in _Settings.model_fields.values():
-        if name in _choices(field):
-            return [str(choice) for choice in _choices(field)]
-    return [name]
+    every = (_choices(field) for field in _Settings.model_fields.values())
+    return next(([str(choice) for choice in choices] for choices in every if name in choices), [name])
 
 
 def _choices(field: FieldInfo) -> Sequence[object]:
@@ -221,7 +219,7 @@ def _config(settings: _Settings, faults: list[Fault]) -> Config:
         tls_cert=settings.tls_cert,
         tls_key=settings.tls_key,
         proxies=settings.proxies,
-        workers=settings.workers,
+        workers=settings.workers or fitting_workers(settings.database_url),
         log_level=settings.log_level.upper(),
         delivery=settings.delivery,
     )
