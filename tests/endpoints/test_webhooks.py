@@ -18,7 +18,7 @@ from sqlalchemy import text
 from bridge.dynamic.management import DynamicSession
 from bridge.emulator import NewEmail, NewOAuth, NewWallet, Session, User
 from bridge.lifecycle.dynamic_sessions import goes_on_as
-from bridge.store import Database
+from bridge.store import Database, upstream
 
 SCOPES = ("openid", "profile", "email", "wallets", "offline_access")
 CLIENT = {**OFFLINE, "scopes": SCOPES}
@@ -126,6 +126,16 @@ def test_another_session_of_the_user_goes_on(hooked: Hooked, user: User) -> None
     assert hooked.is_active(kept)
 
 
+def test_a_session_that_was_opened_when_another_ended_is_not_that_one_under_another_sid(asking: Hooked) -> None:
+    user = a_user(asking)
+    ended, kept = asking.sign_in(user), asking.sign_in(user)
+    gone, going_on = asking.tokens(ended), asking.tokens(kept)
+    asking.dynamic.revoke(ended.sid)
+    asking.send()
+    assert not asking.refreshes(gone)
+    assert asking.refreshes(going_on)
+
+
 def test_a_message_without_the_sessions_id_ends_every_session_of_the_user(hooked: Hooked, user: User) -> None:
     tokens = [hooked.tokens(hooked.sign_in(user)) for _ in range(2)]
     other = hooked.tokens(hooked.sign_in(a_user(hooked, email="other@example.com")))
@@ -171,6 +181,31 @@ def test_a_revoked_sid_of_which_dynamic_says_that_it_goes_on_ends_nothing(asking
     asking.send()
     assert not asking.refreshes(tokens)
     assert not asking.is_active(tokens)
+
+
+def test_a_sid_that_dynamic_named_as_the_next_ends_the_session_though_dynamic_answers_no_more(asking: Hooked) -> None:
+    session = asking.sign_in(a_user(asking))
+    tokens = asking.tokens(session)
+    asking.bridge.clock.forward(3600)
+    newer = refreshed(asking, session)
+    asking.send()
+    asking.bridge.clock.forward(3600)
+    asking.dynamic.faults.set("/environments", "down")
+    asking.dynamic.revoke(newer.sid)
+    assert asking.send() == [200]
+    assert not asking.refreshes(tokens)
+
+
+@both_databases
+@pytest.mark.parametrize(("first", "second"), [("a", "b"), ("b", "a")])
+def test_of_two_sids_of_one_second_the_one_that_has_not_ended_is_the_newest(
+    hooked: Hooked, first: str, second: str
+) -> None:
+    with hooked.bridge.database.writing() as tx:
+        for sid in (first, second):
+            upstream.succeed(tx, "e", sid, "key", 1000, kept_until=2000)
+        upstream.end_sid(tx, "e", first, "key", 1000, kept_until=2000)
+        assert upstream.newest_sid(tx, "e", "key") == second
 
 
 @pytest.mark.parametrize("apart", [0, 1, 2])
@@ -380,6 +415,18 @@ def test_an_update_keeps_the_proven_address_that_the_user_signed_in_with(hooked:
     hooked.dynamic.update_user(user.id, given_name="Mira")
     hooked.send()
     assert hooked.claims(tokens)["email"] == "lent@example.com"
+
+
+def test_an_update_keeps_the_wallet_that_the_user_signed_in_with_first(hooked: Hooked) -> None:
+    selected = NewWallet(address=OTHER_ADDRESS, last_selected_at=hooked.bridge.clock())
+    user = a_user(hooked, email=None, wallets=[selected, NewWallet(address=ADDRESS, id="w")])
+    tokens = hooked.tokens(hooked.dynamic.sign_in(user.id, origin=APP_ORIGIN, credential_id="w"))
+    hooked.bridge.clock.forward(60)
+    hooked.dynamic.update_user(user.id, given_name="Mira")
+    hooked.send()
+    claims = hooked.claims(tokens)
+    assert (claims["given_name"], claims["wallet_address"]) == ("Mira", ADDRESS)
+    assert [wallet["address"] for wallet in claims["wallets"] if wallet["primary"]] == [ADDRESS]
 
 
 def test_nobody_is_made_known_by_an_update(hooked: Hooked) -> None:
