@@ -3,11 +3,12 @@
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
+from pathlib import Path
 from urllib.parse import urlsplit
 
 from flask import Flask
 
-from bridge.assets import TEMPLATES
+from bridge.assets import TEMPLATES, default_login_page
 from bridge.clock import Clock, system_clock
 from bridge.config.settings import Config
 from bridge.delivery.backchannel import BackchannelLogout
@@ -33,6 +34,7 @@ from bridge.oauth.holders import Holders
 from bridge.oauth.introspect import Introspection
 from bridge.oauth.jwt_bearer import JwtBearer
 from bridge.oauth.logout import Logout
+from bridge.oauth.own_page import OwnPage
 from bridge.oauth.refresh import Refresh
 from bridge.oauth.revoke import Revocation
 from bridge.oauth.server import TokenServer
@@ -51,6 +53,7 @@ from bridge.tokens.keyring import Keyring
 from bridge.tokens.mint import Mint
 from bridge.tokens.pairwise import PairwiseSubjects, new_pairwise_key
 from bridge.web.browser import BrowserEndpoint, browser_blueprint
+from bridge.web.bundle import OFF, Bundle, NotBuiltError, bundle_blueprint, load_bundle
 from bridge.web.documents import Document, document_blueprint
 from bridge.web.edge import guard_edge
 from bridge.web.endpoints import Endpoint, endpoint_blueprint
@@ -136,6 +139,7 @@ def create_app(config: Config, clock: Clock = system_clock) -> Flask:
     issuer, prefix = config.issuer, urlsplit(config.issuer).path or None
     reasons_url = f"{issuer}/reasons"
 
+    bundle = _bundle(config)
     environments = {environment.environment_id: environment for environment in config.environments}
     authentication = ClientAuthentication(parts.clients, Throttle())
     token_server = TokenServer(
@@ -188,7 +192,8 @@ def create_app(config: Config, clock: Clock = system_clock) -> Flask:
     site = Site(
         issuer=issuer,
         reasons_url=reasons_url,
-        own_signin_url=config.signin_url,
+        default_signin_url=config.signin_url,
+        has_own_page=bundle is not None,
         database=parts.database,
         clients=parts.clients,
         environments=environments,
@@ -212,10 +217,17 @@ def create_app(config: Config, clock: Clock = system_clock) -> Flask:
         url_prefix=prefix,
     )
     app.register_blueprint(
-        browser_blueprint(_browser_endpoints(site, parts, config), issuer=issuer, reasons_url=reasons_url, clock=clock),
+        browser_blueprint(
+            _browser_endpoints(site, parts, config),
+            issuer=issuer,
+            reasons_url=reasons_url,
+            bundle=bundle,
+            clock=clock,
+        ),
         url_prefix=prefix,
     )
     app.register_blueprint(hook_blueprint(parts.events.receive, clock=clock), url_prefix=prefix)
+    app.register_blueprint(bundle_blueprint(bundle), url_prefix=prefix)
     app.register_blueprint(document_blueprint(_documents(discovery, parts.keyring, prefix or ""), clock))
     app.register_blueprint(page_blueprint(issuer=issuer, links=_links(issuer)), url_prefix=prefix)
     app.register_blueprint(ops_blueprint({"database": _database_check(parts.database)}))
@@ -239,10 +251,22 @@ def _browser_endpoints(site: Site, parts: Parts, config: Config) -> tuple[Browse
     completion = SignInCompletion(site, parts.assertions, longest=config.assertion_max_lifetime)
     return (
         BrowserEndpoint("/authorize", ("GET", "POST"), Authorization(site, policy=policy).respond),
+        BrowserEndpoint("/signin", ("GET",), OwnPage(site).respond),
         BrowserEndpoint("/signin/complete", ("POST",), completion.respond),
         BrowserEndpoint("/consent", ("GET", "POST"), Consent(site).respond),
         BrowserEndpoint("/logout", ("GET", "POST"), Logout(site).respond),
     )
+
+
+def _bundle(config: Config) -> Bundle | None:
+    """What our own sign-in page runs; None if nobody has built it, or wants it."""
+    if config.login_page == OFF:
+        return None
+    directory = default_login_page() if config.login_page is None else Path(config.login_page)
+    try:
+        return load_bundle(directory)
+    except NotBuiltError:
+        return None
 
 
 def _own_secrets(database: Database, config: Config, now: int) -> tuple[Keyring, PairwiseSubjects]:

@@ -22,6 +22,7 @@ class Config:
     audit_retention: int
     key_rotation: int  # 0: by command only
     signin_url: str | None  # the sign-in page of clients without their own
+    login_page: str | None  # directory of our own sign-in page as it was built; None: where the build puts it; or "off"
     session_idle_ttl: int
     session_absolute_ttl: int
     host: str

@@ -63,6 +63,7 @@ class _Settings(BaseSettings):
     audit_retention: int = _setting(90 * 86400, "BRIDGE_AUDIT_RETENTION", "audit_retention")
     key_rotation: int = _setting(90 * 86400, "BRIDGE_KEY_ROTATION", "key_rotation")
     signin_url: str | None = _setting(None, "BRIDGE_SIGNIN_URL", "signin_url")
+    login_page: str | None = _setting(None, "BRIDGE_LOGIN_PAGE", "login_page")
     session_idle_ttl: int = _setting(86400, "BRIDGE_SESSION_IDLE_TTL", "session_idle_ttl")
     session_absolute_ttl: int = _setting(30 * 86400, "BRIDGE_SESSION_ABSOLUTE_TTL", "session_absolute_ttl")
     host: str = _setting("127.0.0.1", "BRIDGE_HOST", "host")
@@ -201,6 +202,7 @@ def _config(settings: _Settings, faults: list[Fault]) -> Config:
         audit_retention=settings.audit_retention,
         key_rotation=settings.key_rotation,
         signin_url=settings.signin_url,
+        login_page=settings.login_page,
         session_idle_ttl=settings.session_idle_ttl,
         session_absolute_ttl=settings.session_absolute_ttl,
         host=settings.host,
