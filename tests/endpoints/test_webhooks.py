@@ -2,6 +2,7 @@
 
 import hashlib
 import hmac
+import itertools
 import json
 import sqlite3
 from collections.abc import Callable, Iterator
@@ -15,6 +16,7 @@ from conftest import ADDRESS, APP_ORIGIN, OFFLINE, WEBHOOK_SECRET, Bridge, refus
 from hooking import HEADER, Hooked, hook
 from sqlalchemy import text
 
+from bridge.dynamic.effects import EVENTS
 from bridge.dynamic.management import DynamicSession
 from bridge.emulator import NewEmail, NewOAuth, NewWallet, Session, User
 from bridge.lifecycle.dynamic_sessions import goes_on_as
@@ -578,6 +580,59 @@ def test_an_event_that_nobody_knows_yet_is_taken(hooked: Hooked) -> None:
         body = message(hooked, name)
         assert hooked.post(body, signed(body)).status_code == 200
     assert hooked.bridge.rows("SELECT * FROM webhook_events") == []
+
+
+HOSTILE = [
+    "\x00",
+    "\ud800",
+    "\u202eevil",
+    "x" * 900,
+    "",
+    7,
+    1e308,
+    2**70,
+    True,
+    None,
+    [],
+    {},
+    [[]],
+    {"a": [{"b": None}]},
+]
+
+
+@both_databases
+def test_hostile_data_do_not_bring_the_bridge_down(hooked: Hooked, user: User) -> None:
+    tokens = hooked.tokens(hooked.sign_in(user))
+    hooked.bridge.clock.forward(60)
+    names = ("firstName", "email", "lists", "scope", "metadata", "country", "alias", "verifiedCredentials", "publicKey")
+    members = (
+        "format",
+        "address",
+        "chain",
+        "email",
+        "name_service",
+        "oauth_emails",
+        "oauth_provider",
+        "wallet_name",
+        "id",
+    )
+    number = 0
+    for value in HOSTILE:
+        entry = {"id": "c", "format": "blockchain", "address": ADDRESS, **dict.fromkeys(members[2:], value)}
+        credentials = [value, dict.fromkeys(members, value), entry]
+        documents = [
+            {"id": user.id, "userId": user.id, **dict.fromkeys(names, value), "verifiedCredentials": credentials},
+            {"id": user.id, "userId": user.id, **dict.fromkeys(names, value)},
+            {"id": value, "userId": value, "user": value, "mergedUserId": value},
+        ]
+        for event, document in itertools.product(EVENTS, documents):
+            number += 1
+            ends = event in ("user.deleted", "user.session.revoked", "admin.user.session.revoked", "user.merged")
+            data = {**document, "id": value, "userId": value} if ends else document
+            body = message(hooked, event, eventId=f"h{number}", data=data, timestamp="2026-11-23T02:14:00Z")
+            assert hooked.post(body, signed(body)).status_code in (200, 400), (event, value)
+    assert hooked.refreshes(tokens)
+    assert hooked.bridge.userinfo(tokens["access_token"]).status_code == 200
 
 
 def test_two_secrets_are_good_while_one_is_changed(make_bridge: Callable[..., Bridge]) -> None:
