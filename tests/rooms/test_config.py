@@ -182,9 +182,15 @@ def test_an_environments_ends_are_heard_of_by_webhooks_or_by_the_live_check() ->
 
 @pytest.mark.parametrize(
     "secrets",
-    ["hunter2", "x" * 40, f"{WEBHOOK_SECRET},{WEBHOOK_SECRET}", "a secret with spaces in it", "dyn_sécret-of-a-webhook"],
+    [
+        "hunter2",
+        "x" * 40,
+        f"{WEBHOOK_SECRET},{WEBHOOK_SECRET}",
+        "a secret with spaces in it",
+        "dyn_sécret-of-a-webhook",
+    ],
 )
-def test_a_webhook_secret_that_nobody_would_have_made_is_a_fault_and_is_not_repeated(secrets: str) -> None:
+def test_a_webhook_secret_that_nobody_would_make_is_a_fault_and_is_not_repeated(secrets: str) -> None:
     found = faults(DYNAMIC_WEBHOOK_SECRETS=secrets)
     assert [fault.setting for fault in found] == [f"environment {ID}, webhook_secrets"]
     assert secrets not in str(found[0])
