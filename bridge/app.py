@@ -3,7 +3,6 @@
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
-from pathlib import Path
 from urllib.parse import urlsplit
 
 from flask import Flask
@@ -11,9 +10,16 @@ from flask import Flask
 from bridge.assets import TEMPLATES, default_login_page
 from bridge.clock import Clock, system_clock
 from bridge.config.settings import Config
+from bridge.delivery.backchannel import BackchannelLogout
+from bridge.delivery.carriers import Carrier
+from bridge.delivery.deliver import THREADS, Delivery
+from bridge.delivery.reread import RereadUser
+from bridge.delivery.rest import CloseRest
 from bridge.dynamic.keys import LoadKeys, key_set, load_keys
 from bridge.dynamic.verify import Verifier
 from bridge.fetch import Fetcher
+from bridge.lifecycle.dynamic_effects import Effects
+from bridge.lifecycle.dynamic_events import DynamicEvents
 from bridge.lifecycle.signin import SessionPolicy
 from bridge.oauth.assertions import Assertions
 from bridge.oauth.authorize import Authorization
@@ -38,6 +44,7 @@ from bridge.oauth.userinfo import Userinfo
 from bridge.store import Database
 from bridge.store import keys as stored_keys
 from bridge.store.clients import Clients
+from bridge.store.outbox import Kind
 from bridge.store.rotation import Rotation
 from bridge.store.seal import Sealer
 from bridge.tokens.claims import ClaimSelection
@@ -45,10 +52,11 @@ from bridge.tokens.keyring import Keyring
 from bridge.tokens.mint import Mint
 from bridge.tokens.pairwise import PairwiseSubjects, new_pairwise_key
 from bridge.web.browser import BrowserEndpoint, browser_blueprint
-from bridge.web.bundle import OFF, Bundle, NotBuiltError, bundle_blueprint, load_bundle
+from bridge.web.bundle import bundle_blueprint, find_bundle
 from bridge.web.documents import Document, document_blueprint
 from bridge.web.edge import guard_edge
 from bridge.web.endpoints import Endpoint, endpoint_blueprint
+from bridge.web.hooks import hook_blueprint
 from bridge.web.ops import HealthCheck, ops_blueprint
 from bridge.web.pages import page_blueprint
 
@@ -65,7 +73,21 @@ class Parts:
     selection: ClaimSelection
     mint: Mint
     assertions: Assertions
+    events: DynamicEvents
     close: Callable[[], None]
+
+    def delivery(self, config: Config, clock: Clock = system_clock) -> Delivery:
+        """What carries the outbox out: for each kind of message its carrier. It does nothing until it is run."""
+        carriers: dict[Kind, Carrier] = {
+            Kind.BACKCHANNEL_LOGOUT: BackchannelLogout(
+                clients=self.clients,
+                mint=self.mint,
+                fetcher=Fetcher(development=config.development, threads=2 * THREADS),  # its own bulkhead
+            ),
+            Kind.CLOSE_REST: CloseRest(self.database),
+            Kind.REREAD_USER: RereadUser(self.events),
+        }
+        return Delivery(self.database, carriers, clock)
 
 
 def assemble(config: Config, clock: Clock = system_clock, keys: LoadKeys = load_keys) -> Parts:
@@ -82,8 +104,10 @@ def assemble(config: Config, clock: Clock = system_clock, keys: LoadKeys = load_
 
         key_fetcher = Fetcher(development=config.development)
         profile_fetcher = Fetcher(development=config.development)  # its own bulkhead: profiles never delay keys
+        event_fetcher = Fetcher(development=config.development, threads=8)  # and webhooks delay neither
         held.callback(key_fetcher.close)
         held.callback(profile_fetcher.close)
+        held.callback(event_fetcher.close)
         verifier = _verifier(config, key_fetcher, clock, keys)
 
         selection = ClaimSelection(config.claims)
@@ -103,6 +127,7 @@ def assemble(config: Config, clock: Clock = system_clock, keys: LoadKeys = load_
                 profile_scopes=selection.scopes,
                 primary_environment=config.environments[0].environment_id,
             ),
+            events=dynamic_events(config, database, event_fetcher),
             close=held.pop_all().close,
         )
 
@@ -113,7 +138,7 @@ def create_app(config: Config, clock: Clock = system_clock) -> Flask:
     issuer, prefix = config.issuer, urlsplit(config.issuer).path or None
     reasons_url = f"{issuer}/reasons"
 
-    bundle = _bundle(config)
+    bundle = find_bundle(config.login_page, default_login_page())
     environments = {environment.environment_id: environment for environment in config.environments}
     authentication = ClientAuthentication(parts.clients, Throttle())
     token_server = TokenServer(
@@ -201,11 +226,22 @@ def create_app(config: Config, clock: Clock = system_clock) -> Flask:
         url_prefix=prefix,
     )
     app.register_blueprint(bundle_blueprint(bundle), url_prefix=prefix)
+    app.register_blueprint(hook_blueprint(parts.events.receive, clock=clock), url_prefix=prefix)
     app.register_blueprint(document_blueprint(_documents(discovery, parts.keyring, prefix or ""), clock))
     app.register_blueprint(page_blueprint(issuer=issuer, links=_links(issuer)), url_prefix=prefix)
     app.register_blueprint(ops_blueprint({"database": _database_check(parts.database)}))
     guard_edge(app)
     return app
+
+
+def dynamic_events(config: Config, database: Database, fetcher: Fetcher) -> DynamicEvents:
+    """Whoever takes what happened at Dynamic, by webhook or from the event log."""
+    return DynamicEvents(
+        database=database,
+        fetcher=fetcher,
+        environments={environment.environment_id: environment for environment in config.environments},
+        effects=Effects(config.claims, primary_environment=config.environments[0].environment_id),
+    )
 
 
 def _browser_endpoints(site: Site, parts: Parts, config: Config) -> tuple[BrowserEndpoint, ...]:
@@ -219,17 +255,6 @@ def _browser_endpoints(site: Site, parts: Parts, config: Config) -> tuple[Browse
         BrowserEndpoint("/consent", ("GET", "POST"), Consent(site).respond),
         BrowserEndpoint("/logout", ("GET", "POST"), Logout(site).respond),
     )
-
-
-def _bundle(config: Config) -> Bundle | None:
-    """What our own sign-in page runs; None if nobody has built it, or wants it."""
-    if config.login_page == OFF:
-        return None
-    directory = default_login_page() if config.login_page is None else Path(config.login_page)
-    try:
-        return load_bundle(directory)
-    except NotBuiltError:
-        return None
 
 
 def _own_secrets(database: Database, config: Config, now: int) -> tuple[Keyring, PairwiseSubjects]:

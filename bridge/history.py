@@ -19,6 +19,14 @@ class Cause(Enum):
     SESSION_REPLACED = ("session_replaced", "somebody else signed in with the same browser")
     USER_DISABLED = ("user_disabled", "an operator disabled the user")
     USER_REVOKED = ("user_revoked", "an operator signed the user out everywhere")
+    SIGNED_OUT_EVERYWHERE = ("signed_out_everywhere", "the user signed out everywhere")
+    ENDED_BY_USER = ("ended_by_user", "the user ended it from another device")
+    ENDED_BY_OPERATOR = ("ended_by_operator", "an operator ended the session")
+    DISCONNECTED = ("disconnected", "the user disconnected the app")
+    DYNAMIC_SESSION_ENDED = ("dynamic_session_ended", "Dynamic ended the session that it rested on")
+    USER_DELETED = ("user_deleted", "Dynamic deleted the user")
+    USER_MERGED = ("user_merged", "Dynamic merged the user into another")
+    USER_ERASED = ("user_erased", "the user's data was erased")
 
     def __init__(self, word: str, sentence: str) -> None:
         self.word = word
@@ -35,11 +43,19 @@ class Event(Enum):
     SESSION_CLOSED = ("session_closed", "the browser's session ended")
     ISSUED = ("issued", "{actor} got tokens")
     REFRESHED = ("refreshed", "{actor} refreshed")
+    DYNAMIC_SESSION_ENDED = ("dynamic_session_ended", "Dynamic's session ended")
     GRANT_CLOSED = ("grant_closed", "the grant ended")
     TOKEN_REVOKED = ("token_revoked", "{actor} revoked one access token")
     USER_DISABLED = ("user_disabled", "the user was disabled")
     USER_ENABLED = ("user_enabled", "the user was enabled again")
     USER_REVOKED = ("user_revoked", "the user was signed out everywhere")
+    USER_DELETED = ("user_deleted", "the user was deleted at Dynamic")
+    USER_MERGED = ("user_merged", "the user was merged into another at Dynamic")
+    USER_ERASED = ("user_erased", "the user's data was erased")
+    USER_CHANGED = ("user_changed", "Dynamic told of a change")
+    CONSENT_WITHDRAWN = ("consent_withdrawn", "{actor} took the consent back")
+    LOGOUT_DELIVERED = ("logout_delivered", "the client was told that the session has ended")
+    LOGOUT_UNDELIVERED = ("logout_undelivered", "the client could not be told that the session has ended")
     CLIENT_ADDED = ("client_added", "the client was registered")
     CLIENT_CHANGED = ("client_changed", "the client's settings changed")
     CLIENT_SECRET_ADDED = ("client_secret_added", "the client got a new secret")
@@ -55,7 +71,8 @@ class Event(Enum):
 
 OPERATOR = "operator"
 BRIDGE = "bridge"
-"""Actors beside clients: who uses the command line, and the bridge by its own schedule."""
+DYNAMIC = "dynamic"
+"""Actors beside clients: who uses the command line, the bridge by its own schedule, and Dynamic by its webhooks."""
 
 
 def acting(client: Client) -> str:

@@ -29,6 +29,8 @@ GRANT_TYPES: Mapping[str, str] = {
 }
 """The short names that people write, and the grant types they stand for."""
 
+OFFLINE_ACCESS = "offline_access"  # the scope that asks for a refresh token (OIDC Core section 11)
+
 
 @dataclass(frozen=True, slots=True)
 class Environment:
@@ -42,8 +44,14 @@ class Environment:
     request_origin: str | None = None  # the Origin header of our calls, if the environment demands a listed one
     legacy_scope: bool = False  # accept sign-ins without scope, as environments issued them before 2026
     refresh_window: int = 30 * 86400  # how long Dynamic keeps a session renewable; dates the sign-in by refreshExp
-    revocations_heard: bool = False  # somebody tells us when a session ends at Dynamic: grants may outlive its JWT
+    webhook_secrets: tuple[str, ...] = field(default=(), repr=False)  # what its webhooks may be signed with
+    live_check: Literal["off", "open", "closed"] = "off"  # ask whether a session lives; and if Dynamic does not answer
     disabled: bool = False
+
+    @property
+    def revocations_heard(self) -> bool:
+        """Whether we learn that a session has ended at Dynamic: grants may then outlive its JWT."""
+        return bool(self.webhook_secrets) or self.live_check != "off"
 
     def accepted_issuers(self) -> frozenset[str]:
         """Every `iss` that stands for this environment, for byte-equal comparison."""
@@ -102,6 +110,8 @@ class User:
     claims: Json = field(repr=False)
     disabled: bool = False
     revoked_at: int | None = None  # whatever was issued up to this second is over
+    session_ended_at: int | None = None  # when one of their sessions at Dynamic ended last
+    deleted: bool = False  # at Dynamic, or merged into another user there: they never come back
 
     def was_revoked_since(self, moment: int) -> bool:
         """Whether what was issued at that moment has been taken back by signing the user out everywhere."""
@@ -159,6 +169,8 @@ class Client:
     redirect_uris: tuple[str, ...] = ()  # where codes may be sent, byte by byte
     post_logout_redirect_uris: tuple[str, ...] = ()
     require_pkce: bool = True  # a public client has to in any case
+    backchannel_logout_uri: str | None = None  # where it is told that a session has ended
+    offline_survives_logout: bool = False  # what it may renew goes on when its user signs out here
     signin_url: str | None = None  # its own sign-in page; None: the bridge's setting
     consent: Literal["skip", "ask"] | None = None  # None: asked where anybody could have registered the redirect URI
     client_uri: str | None = None
@@ -187,6 +199,7 @@ class Grant:
     nonce: str | None = None
     acr: str | None = None
     horizon: int | None = None
+    session_ends_at: int | None = None  # the last second for which the sign-in itself is good, as far as we know
     grant_id: str | None = None
     id_token_claims: tuple[str, ...] = ()  # asked for by name, beside those of the scope (OIDC Core section 5.5)
 

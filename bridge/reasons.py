@@ -116,6 +116,10 @@ class Reason(Explained):
         "The user was signed out everywhere after Dynamic issued the assertion.",
         "Let the user sign in again.",
     )
+    SESSION_ENDED = (
+        "Dynamic has ended the session of the assertion since it was issued.",
+        "Let the user sign in again at Dynamic.",
+    )
     # The code
     CODE_INVALID = (
         "The code is none of this bridge's, was issued to another client, or is older than 60 seconds.",
@@ -155,6 +159,10 @@ class Reason(Explained):
     USER_DISABLED = (
         "The user is disabled at this bridge.",
         "An operator can run: oidc-bridge user enable SUB",
+    )
+    USER_DELETED = (
+        "The user was deleted at Dynamic, or merged into another user there.",
+        "Let them sign in again: Dynamic then says who they are now.",
     )
     ENVIRONMENT_NOT_ALLOWED = (
         "The client does not accept users of this Dynamic environment, or the environment is disabled.",
@@ -221,6 +229,21 @@ class Reason(Explained):
     SCOPE_INSUFFICIENT = (
         "The access token does not carry the scope openid, which userinfo needs.",
         "Ask for scope openid when getting the token.",
+    )
+    # Dynamic's webhooks
+    WEBHOOK_NOT_CONFIGURED = (
+        "No webhook secret is configured for the Dynamic environment in the URL, or the bridge does not know it.",
+        "Set DYNAMIC_WEBHOOK_SECRETS; oidc-bridge dynamic webhook create makes a webhook and prints its secret.",
+    )
+    WEBHOOK_SIGNATURE_INVALID = (
+        "The webhook message carries no signature, or one that fits none of the environment's webhook secrets.",
+        "Compare DYNAMIC_WEBHOOK_SECRETS with the webhook's secret in Dynamic's dashboard. A proxy in between must not"
+        " change the body.",
+    )
+    WEBHOOK_MALFORMED = (
+        "The webhook message is signed but is no event: not strict JSON, or without eventId, eventName, timestamp or"
+        " the environment of the URL.",
+        "Compare the environment id in the webhook's URL with the environment that the webhook belongs to.",
     )
     # Not the caller's fault
     KEYS_UNAVAILABLE = (

@@ -18,7 +18,7 @@ from bridge.config import Config
 from bridge.config.sources import load
 from bridge.emulator import NewWallet, RunningEmulator, User
 from bridge.history import OPERATOR
-from bridge.lifecycle.closing import disable_user
+from bridge.lifecycle.endings import disable_user
 from bridge.model import REFRESH_TOKEN, TOKEN_EXCHANGE, Client
 from bridge.store import Database, clients
 from bridge.store.seal import new_secret_key
@@ -26,6 +26,7 @@ from bridge.store.seal import new_secret_key
 pytest_plugins = ["bridge.emulator.fixture", "not_tested", "browser.plugin", "databases", "racing"]
 
 ISSUER = "http://localhost:8080"
+WEBHOOK_SECRET = "dyn_webhook-secret-of-the-tests"
 APP_ORIGIN = "https://app.example.com"
 JWT = "urn:ietf:params:oauth:token-type:jwt"
 ADDRESS = "0x52908400098527886E0F7030069857D2E4169EE7"

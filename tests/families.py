@@ -6,7 +6,7 @@ from bridge.errors import Refused
 from bridge.lifecycle.refresh import HandleState, keep, presented_by, renew
 from bridge.model import Assertion, Client, Environment, Grant, Identity
 from bridge.reasons import Reason
-from bridge.store import Database, Tx, users
+from bridge.store import Database, Tx, recognition
 
 NOW = 1_795_400_000
 DAY = 86400
@@ -31,7 +31,7 @@ def open_in(
     `between` is done after the user was recognised, before the grant is kept.
     """
     assertion = Assertion(ENVIRONMENT, SUB, "sid", None, told_at, told_at + 4000 * DAY, None, "large", b"1" * 32, {})
-    known = users.recognise(tx, IDENTITY, assertion, primary_environment=ENVIRONMENT.environment_id, now=now)
+    known = recognition.recognise(tx, IDENTITY, assertion, primary_environment=ENVIRONMENT.environment_id, now=now)
     if known.user.was_revoked_since(told_at):
         raise Refused(Reason.ASSERTION_REVOKED)
     between()

@@ -13,7 +13,7 @@ from bridge.cli.login_page import is_current
 from bridge.config.client_checks import client_faults
 from bridge.config.settings import Config, Fault
 from bridge.config.sources import DEFAULT_ENV_FILE
-from bridge.dynamic.live import examine
+from bridge.dynamic.live import examine, examine_webhooks
 from bridge.errors import SchemaOld
 from bridge.fetch import Fetcher
 from bridge.model import Client
@@ -21,7 +21,7 @@ from bridge.store import Database, clients
 from bridge.store.engines import sqlite_path
 from bridge.store.rewrap import sealed_under
 from bridge.store.seal import Sealer
-from bridge.web.bundle import OFF, NotBuiltError, load_bundle
+from bridge.web.bundle import find_bundle
 
 
 @click.command()
@@ -55,7 +55,9 @@ def _file_faults(config: Config) -> Iterator[Fault]:
 
 def _holds_secrets(settings: Path) -> bool:
     """Whether a bridge.toml says more than anybody may read."""
-    return settings.is_file() and any(word in settings.read_text("utf-8") for word in ("secret_keys", "api_token"))
+    return settings.is_file() and any(
+        word in settings.read_text("utf-8") for word in ("secret_keys", "api_token", "webhook_secrets")
+    )
 
 
 def _database_faults(config: Config, registered: Sequence[Client]) -> Iterator[Fault]:
@@ -101,13 +103,7 @@ def _page_directory(config: Config) -> Path:
 
 def _has_own_page(config: Config) -> bool:
     """Whether this bridge has a sign-in page of its own, and somebody may be sent there."""
-    if config.login_page == OFF or config.signin_url is not None:
-        return False
-    try:
-        load_bundle(_page_directory(config))
-    except NotBuiltError:
-        return False
-    return True
+    return config.signin_url is None and find_bundle(config.login_page, default_login_page()) is not None
 
 
 def _note_old_page(config: Config) -> None:
@@ -129,14 +125,14 @@ def _examine(config: Config, registered: Sequence[Client]) -> bool:
             if not client.environments or environment.environment_id in client.environments
             for origin in client.assertion_origins
         }
-        findings = examine(
+        examined = examine(
             environment,
             fetcher,
             origins=origins,
             max_lifetime=config.assertion_max_lifetime,
             own_page=f"{config.issuer}/signin" if _has_own_page(config) else None,
         )
-        for finding in findings:
+        for finding in (*examined, *examine_webhooks(environment, fetcher, issuer=config.issuer)):
             mark, colour = marks[finding.level]
             click.echo(f"  {click.style(mark, fg=colour)} {finding.what}")
             if finding.mend:

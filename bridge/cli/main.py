@@ -10,6 +10,7 @@ import bridge
 COMMANDS = {
     "init": "Make bridge.env, the database and the first client.",
     "check": "Report every fault of configuration and database.",
+    "doctor": "Audit the configuration and each client against current practice.",
     "serve": "Serve.",
     "demo": "See a Dynamic JWT become standard OIDC tokens, here and now.",
     "explain": "Explain a Dynamic JWT: each check, and the claims that would be issued.",
@@ -18,6 +19,8 @@ COMMANDS = {
     "client": "Registered applications.",
     "keys": "Keys that sign tokens, and the keys they are sealed under.",
     "user": "People who were here.",
+    "outbox": "What has still to be told to others.",
+    "deliver": "Tell it to them, in a process of its own.",
     "audit": "What happened, and why something ended.",
     "db": "The database's schema.",
     "sweep": "Remove what has expired.",

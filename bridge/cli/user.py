@@ -9,7 +9,7 @@ from bridge.cli.configured import configured, fail, opened
 from bridge.clock import system_clock
 from bridge.config.settings import Config
 from bridge.history import OPERATOR
-from bridge.lifecycle.closing import disable_user, enable_user, revoke_user
+from bridge.lifecycle.endings import disable_user, enable_user, revoke_user
 from bridge.store import Tx
 
 Answer = TypeVar("Answer")

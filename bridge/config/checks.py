@@ -18,6 +18,7 @@ from bridge.store.seal import is_secret_key
 from bridge.tokens.claims import PROTOCOL_CLAIMS, PROVEN_CLAIMS
 from bridge.web.bundle import OFF, NotBuiltError, load_bundle
 
+SHORTEST_WEBHOOK_SECRET = 16  # characters; Dynamic makes them longer
 LONGEST_ASSERTION = 30 * 86400  # Dynamic's own maximum
 
 
@@ -93,9 +94,23 @@ def _environment(environment: Environment, *, development: bool) -> Iterator[Fau
         yield Fault(f"{where}, api_token", "is needed for key source 'keys'", "Set DYNAMIC_API_TOKEN, or use jwks.")
     if environment.request_origin is not None and (problem := origin_problem(environment.request_origin)):
         yield Fault(f"{where}, request_origin", problem, "Use an origin like https://app.example.com")
+    if environment.live_check != "off" and not environment.api_token:
+        yield Fault(f"{where}, api_token", "is needed for the live check", "Set DYNAMIC_API_TOKEN, or live_check off.")
+    yield from _webhook_secrets(environment, where)
     for issuer in environment.issuers:
         if not issuer.endswith(f"/{environment.environment_id}"):
             yield Fault(f"{where}, issuers", "one does not end with the environment id", "Use <host>/<environment id>")
+
+
+def _webhook_secrets(environment: Environment, where: str) -> Iterator[Fault]:
+    mend = "Copy it from the webhook in Dynamic's dashboard, or run: oidc-bridge dynamic webhook create"
+    secrets = environment.webhook_secrets
+    if any(len(secret) < SHORTEST_WEBHOOK_SECRET or len(set(secret)) < 8 for secret in secrets):
+        yield Fault(f"{where}, webhook_secrets", "one is too short or not random", mend)
+    if any(not secret.isascii() or not secret.isprintable() or " " in secret for secret in secrets):
+        yield Fault(f"{where}, webhook_secrets", "one has characters that no secret of Dynamic's has", mend)
+    if len(set(secrets)) < len(secrets):
+        yield Fault(f"{where}, webhook_secrets", "one is there twice", "Remove the copy.")
 
 
 def _clients(config: Config) -> Iterator[Fault]:
@@ -104,7 +119,7 @@ def _clients(config: Config) -> Iterator[Fault]:
             yield Fault(f"client {client_id}", f"is declared {count} times", "Keep one declaration.")
     known = {environment.environment_id for environment in config.environments}
     for client in config.clients:
-        yield from client_faults(client, environments=known, needs_secret=True)
+        yield from client_faults(client, environments=known, needs_secret=True, development=config.development)
 
 
 def _claims(config: Config) -> Iterator[Fault]:
@@ -142,6 +157,8 @@ def _limits(config: Config) -> Iterator[Fault]:
         yield Fault("BRIDGE_KEY_ROTATION", f"is not between {SHORTEST_ROTATION} and {LONGEST_ROTATION}", mend)
     if config.log_level not in ("DEBUG", "INFO", "WARNING", "ERROR"):
         yield Fault("BRIDGE_LOG_LEVEL", "is no log level", "Use DEBUG, INFO, WARNING or ERROR.")
+    if config.delivery not in ("serve", "off"):
+        yield Fault("BRIDGE_DELIVERY", "is neither serve nor off", "Use off where oidc-bridge deliver runs.")
 
 
 def _is_lower_uuid(value: str) -> bool:

@@ -1,16 +1,19 @@
 """What a live Dynamic environment says of itself, and what that means for a bridge."""
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from fnmatch import fnmatchcase
 from typing import Any
 
 from bridge.dynamic.api import PATIENCE, ask_json
+from bridge.dynamic.effects import EVENTS, SELECTABLE
 from bridge.dynamic.findings import Finding, member
 from bridge.dynamic.keys import load_keys
+from bridge.dynamic.management import webhooks
 from bridge.dynamic.own_page import interpret_for_own_page
+from bridge.dynamic.webhooks import PATH
 from bridge.errors import FetchFailed
 from bridge.fetch import Fetcher
-from bridge.model import Environment
+from bridge.model import Environment, Json
 
 _UNITS = {"minutes": 60, "hours": 3600, "days": 86400}
 
@@ -32,6 +35,41 @@ def examine(
     yield from interpret(settings, origins=origins, max_lifetime=max_lifetime)
     if own_page is not None:
         yield from interpret_for_own_page(settings, own_page)
+
+
+def examine_webhooks(environment: Environment, fetcher: Fetcher, *, issuer: str) -> Iterator[Finding]:
+    """Ask an environment that sends webhooks whether they reach this bridge, as far as that can be asked."""
+    if not environment.webhook_secrets:
+        return
+    if environment.api_token is None:
+        mend = "Set DYNAMIC_API_TOKEN: docs/webhooks.md says what is missed without it."
+        yield Finding("note", "webhooks are listened to, but Dynamic cannot be asked back without an API token", mend)
+        return
+    try:
+        found = webhooks(environment, fetcher)
+    except FetchFailed as failed:
+        mend = "The API token needs the scope environment.webhooks.read for this check."
+        yield Finding("note", f"the webhooks cannot be read ({failed})", mend)
+        return
+    yield from _webhooks(found, f"{issuer}{PATH}/{environment.environment_id}")
+
+
+def _webhooks(found: Sequence[Json], url: str) -> Iterator[Finding]:
+    ours = [webhook for webhook in found if webhook.get("url") == url]
+    if not ours:
+        mend = "Make one: oidc-bridge dynamic webhook create"
+        yield Finding("fault", f"no webhook leads to {url}", mend)
+    elif not any(webhook.get("isEnabled") is True for webhook in ours):
+        mend = "Enable it in Dynamic's dashboard, then catch up: oidc-bridge dynamic sync"
+        yield Finding("fault", "the webhook is switched off, as Dynamic does when messages fail for long", mend)
+    else:
+        wanted = {str(name) for webhook in ours for name in webhook.get("events") or EVENTS}
+        missing = [name for name in SELECTABLE if name not in wanted]
+        if missing:
+            mend = "Select them in Dynamic's dashboard."
+            yield Finding("note", f"the webhook does not tell of {', '.join(missing)}", mend)
+        else:
+            yield Finding("ok", "a webhook leads here")
 
 
 def interpret(settings: Mapping[str, Any], *, origins: Collection[str], max_lifetime: int) -> Iterator[Finding]:

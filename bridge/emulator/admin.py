@@ -13,9 +13,11 @@ from flask.typing import ResponseReturnValue
 
 from bridge.emulator.errors import UnknownCredentialError, UnknownKeyError, UnknownSessionError, UnknownUserError
 from bridge.emulator.forms import FAULT, NEW_USER, ROTATION, TOKEN, USER_CHANGES
-from bridge.emulator.inputs import BadInputError, Check, body_object, members
+from bridge.emulator.inputs import BadInputError, Check, body_object, flag, members
 from bridge.emulator.loopback import names_loopback
 from bridge.emulator.model import Session, User
+from bridge.emulator.webhooks_admin import INDEX as WEBHOOKS_INDEX
+from bridge.emulator.webhooks_admin import webhooks_admin
 from bridge.emulator.world import DEMO_ORIGIN, Emulator
 
 INDEX = {
@@ -26,13 +28,14 @@ INDEX = {
     "POST /admin/users/<id>/tokens": "mint: shape, origin, lifetime, issued_at, claims, without, header, key, sid",
     "POST /admin/keys/rotate": "keep_old, same_kid",
     "GET /admin/sessions": "every session so far: who signed in, by which credential, from which origin",
-    "POST /admin/sessions/<sid>/revoke": "end a session",
+    "POST /admin/sessions/<sid>/revoke": "end a session; by_admin: as the customer does it",
     "GET /admin/switches": "what is assumed of Dynamic",
     "PUT /admin/switches": "change some",
     "PUT /admin/faults": "path_prefix, mode, delay, size, location, times",
     "DELETE /admin/faults": "all is well again",
     "GET /admin/email-codes": "the codes that pages had sent by e-mail, the latest first",
     "GET /admin/requests": "the requests to Dynamic's paths so far",
+    **WEBHOOKS_INDEX,
 }
 
 
@@ -44,6 +47,7 @@ def admin_api(emulator: Emulator) -> Blueprint:
     _environment(admin, emulator)
     _faults(admin, emulator)
     _sign_ins(admin, emulator)
+    webhooks_admin(admin, emulator)
     return admin
 
 
@@ -99,7 +103,8 @@ def _environment(admin: Blueprint, emulator: Emulator) -> None:
 
     @admin.post("/sessions/<sid>/revoke")
     def revoke(sid: str) -> ResponseReturnValue:
-        emulator.revoke(sid)
+        by_admin = _sent({"by_admin": flag}).get("by_admin", False)
+        (emulator.management.revoke_session if by_admin else emulator.revoke)(sid)
         return {"revoked": sid}
 
     @admin.get("/switches")

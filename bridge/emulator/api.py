@@ -7,13 +7,13 @@ from flask.typing import ResponseReturnValue
 from flask.wrappers import Response
 
 from bridge.emulator.callers import COOKIE, caller, require_api_token, shown, verify_response
-from bridge.emulator.clock import iso
 from bridge.emulator.cors import SDK, may_call
 from bridge.emulator.device import check_device
 from bridge.emulator.environment import ENABLED_AT, project_settings
-from bridge.emulator.errors import NotAuthenticatedError, RateLimitedError, SessionEndedError, UnknownSessionError
+from bridge.emulator.errors import NotAuthenticatedError, RateLimitedError, SessionEndedError
 from bridge.emulator.faults import BASE
 from bridge.emulator.identity import social_settings
+from bridge.emulator.management_api import management_api
 from bridge.emulator.sdk import browser_sdk
 from bridge.emulator.world import Emulator
 
@@ -27,7 +27,7 @@ def dynamic_api(emulator: Emulator) -> Blueprint:
     _public(api, emulator)
     browser_sdk(api, emulator)
     _own_session(api, emulator)
-    _server_side(api, emulator)
+    management_api(api, emulator)
     return api
 
 
@@ -118,22 +118,3 @@ def _own_session(api: Blueprint, emulator: Emulator) -> None:
     def refresh(environment: str) -> Response:  # noqa: ARG001
         check_device(request.headers, emulator.nonces, emulator.switches)
         return verify_response(emulator, emulator.refresh(caller(emulator).sid))
-
-
-def _server_side(api: Blueprint, emulator: Emulator) -> None:
-    @api.get("/users/<user_id>/sessions/<sid>")
-    def session_of_user(user_id: str, sid: str) -> ResponseReturnValue:
-        require_api_token(emulator)
-        try:
-            session = emulator.session(sid)
-        except UnknownSessionError:
-            session = None
-        if session is None or session.user_id != user_id:
-            abort(404, "session not found")
-        return {
-            "id": session.sid,
-            "createdAt": iso(session.created_at),
-            "ipAddress": "127.0.0.1",
-            "userAgent": "emulator",
-            "revokedAt": None if session.revoked_at is None else iso(session.revoked_at),
-        }

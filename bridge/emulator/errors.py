@@ -17,6 +17,14 @@ class UnknownKeyError(LookupError):
     """The environment never had a key of this id."""
 
 
+class UnknownWebhookError(LookupError):
+    """No webhook has this id."""
+
+
+class UnknownMessageError(LookupError):
+    """No webhook message has this id."""
+
+
 class WrongPasswordError(Exception):
     """Not the password that opens this user's account."""
 

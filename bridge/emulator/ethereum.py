@@ -33,7 +33,7 @@ def signer(text: str, signature: str) -> str:
     recoverable = raw[:64] + bytes([RECOVERY_IDS[raw[64]]])
     try:
         key = coincurve.PublicKey.from_signature_and_message(recoverable, digest, hasher=None)
-    except Exception:  # noqa: BLE001 - the library raises no class of its own, and the input is a stranger's
+    except ValueError:
         raise InvalidSignatureError("the signature fits no key") from None
     return checksummed(keccak256(key.format(compressed=False)[1:])[-20:].hex())
 

@@ -26,6 +26,8 @@ class Switches:
     """A refresh opens a new `sid` (and keeps `originalSid`); the old one has then ended."""
     old_token_ends_on_refresh: bool = True
     """A superseded token is refused at once, and not only from its own `exp` on."""
+    revokes_old_sid_on_refresh: bool = False
+    """A refresh that opens a new `sid` tells of the old one as `user.session.revoked`, though the session goes on."""
 
     issuer_host: str = "app.dynamicauth.com"
     """The host in `iss`: Dynamic's, its alias app.dynamic.xyz, or a customer's own."""

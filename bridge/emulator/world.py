@@ -13,7 +13,9 @@ from bridge.emulator.destinations import LOCAL_APPS, checked_origins, checked_ur
 from bridge.emulator.directory import Directory
 from bridge.emulator.email_codes import EmailCodes
 from bridge.emulator.faults import Faults
+from bridge.emulator.journal import Journal
 from bridge.emulator.keys import KeyRing, PemFlavour, SigningKey, compact, dump, read
+from bridge.emulator.management import Management
 from bridge.emulator.model import Credential, NewCredential, NewEmail, NewWallet, Session, User, UserFields
 from bridge.emulator.nonces import Nonces
 from bridge.emulator.rate_limits import RateLimits
@@ -21,6 +23,7 @@ from bridge.emulator.request_log import RequestLog
 from bridge.emulator.sessions import Sessions
 from bridge.emulator.social import Social
 from bridge.emulator.switches import Switches, switched
+from bridge.emulator.webhooks import Webhooks
 
 DEMO_ENVIRONMENT_ID = "de300000-0000-4000-8000-000000000001"
 DEMO_ORIGIN = "http://localhost:3000"
@@ -63,8 +66,11 @@ class Emulator(RequestLog):
         self.rate_limits = RateLimits(self._lock)
         self._switches = Switches(issuer_host=host)
         self._keys = KeyRing(key_bits)
-        self._directory = Directory()
-        self._sessions = Sessions()
+        journal = Journal(self.environment_id, lambda: self.clock(), lambda: self._switches)  # noqa: PLW0108 - replaceable
+        self.webhooks = Webhooks(self._lock, journal)
+        self._directory = Directory(journal)
+        self._sessions = Sessions(journal)
+        self.management = Management(self._lock, journal, self._directory, self._sessions)
         self._replaced_jwks: Any = None
 
     @property
@@ -149,7 +155,7 @@ class Emulator(RequestLog):
         with self._lock:
             user, now = self._directory.get(user_id), self.clock()
             chosen = opening_credential(user, credential_id)
-            session = self._sessions.open(user.id, origin, chosen, now)
+            session = self._sessions.open(user, origin, chosen, now)
             self._directory.visited(user, chosen, now)
             return session
 

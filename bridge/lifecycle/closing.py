@@ -1,31 +1,49 @@
-"""Every way in which something ends: who ended it, why, and the entry that remembers it.
+"""Single endings: one grant, one browser's session, one access token; and the batches that the cascades are made of.
 
 A closed grant takes its refresh tokens and its access tokens along: both are asked for their grant whenever they are
-used. What was issued without a kept grant ends by its own jti, or with everything of its user.
+used. What was issued without a kept grant ends by its own jti, with its session at Dynamic, or with all of its user.
 """
 
+from dataclasses import dataclass, field
+
 from bridge.history import AuditEntry, Cause, Event
-from bridge.model import Session
-from bridge.store import Tx, audit, grants, revoked, sessions, upstream, users
+from bridge.model import Json, Session
+from bridge.store import Tx, audit, closing, grants, outbox, revoked, sessions
+from bridge.store.closing import EndedSession, OfSessions, OfUpstream, OfUser
 from bridge.store.grants import KeptGrant
+from bridge.store.outbox import Kind, Message
 from bridge.tokens.read import AccessToken
+
+BATCH = 200  # of a kind that one transaction ends: the next one who waits for the database is not held up
+
+
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """Why something ends, who ends it, and when. `detail`: what the audit log says beside that."""
+
+    cause: Cause
+    actor: str
+    now: int
+    detail: Json = field(default_factory=dict)
+
+    def entry(self, event: Event, *, sub: str | None = None, client_id: str | None = None) -> AuditEntry:
+        """The audit entry of what begins a cascade."""
+        return AuditEntry(
+            at=self.now,
+            event=event,
+            actor=self.actor,
+            client_id=client_id,
+            sub=sub,
+            cause=self.cause,
+            detail=self.detail,
+        )
 
 
 def close_grant(tx: Tx, grant: KeptGrant, cause: Cause, *, actor: str, now: int) -> bool:
     """End one grant; False, and no second entry, if it had ended already."""
     if not grants.close(tx, grant.grant_id, cause, now):
         return False
-    entry = AuditEntry(
-        at=now,
-        event=Event.GRANT_CLOSED,
-        actor=actor,
-        client_id=grant.client_id,
-        sub=grant.sub,
-        sid=grant.sid,
-        grant_id=grant.grant_id,
-        cause=cause,
-    )
-    audit.record(tx, entry)
+    audit.record(tx, _closed(grant, Ending(cause, actor, now)))
     return True
 
 
@@ -33,21 +51,8 @@ def end_session(tx: Tx, session: Session, cause: Cause, *, actor: str, now: int)
     """End a browser's session alone; False if it had ended already."""
     if not sessions.close(tx, session.session_id, cause, now):
         return False
-    entry = AuditEntry(at=now, event=Event.SESSION_CLOSED, actor=actor, sub=session.sub, cause=cause)
-    audit.record(tx, entry)
+    audit.record(tx, Ending(cause, actor, now).entry(Event.SESSION_CLOSED, sub=session.sub))
     return True
-
-
-def sign_out(tx: Tx, session: Session, *, actor: str, now: int) -> None:
-    """End a browser's session with every grant that came of it.
-
-    The sessions at Dynamic that it rested on may go on; they open no other here unless the user signs in anew.
-    """
-    # The session first: whoever is opening a grant of it holds its row until they commit, or will find it closed.
-    end_session(tx, session, Cause.SIGNED_OUT, actor=actor, now=now)
-    upstream.sign_out(tx, session, now)
-    for grant in grants.open_of_session(tx, session.session_id, now):
-        close_grant(tx, grant, Cause.SIGNED_OUT, actor=actor, now=now)
 
 
 def revoke_access_token(tx: Tx, token: AccessToken, *, sub: str | None, actor: str, now: int) -> bool:
@@ -69,35 +74,36 @@ def revoke_access_token(tx: Tx, token: AccessToken, *, sub: str | None, actor: s
     return True
 
 
-def revoke_user(tx: Tx, sub: str, *, actor: str, now: int) -> int | None:
-    """Sign a user out everywhere: whatever was issued up to now is over, and so are the assertions behind it.
-
-    How many grants that ended; None if there is no user with that sub.
-    """
-    if not users.revoke(tx, sub, now):
-        return None
-    audit.record(tx, AuditEntry(at=now, event=Event.USER_REVOKED, actor=actor, sub=sub))
-    return _close_all(tx, sub, Cause.USER_REVOKED, actor=actor, now=now)
+def close_grants(tx: Tx, of: OfUser | OfUpstream | OfSessions, ending: Ending, *, sparing: bool = False) -> int:
+    """End a batch of grants; how many. `sparing`: not those that live on when their user signs out."""
+    closed = closing.close_grants(tx, of, ending.cause, ending.now, limit=BATCH, sparing=sparing)
+    audit.record_all(tx, (_closed(grant, ending) for grant in closed))
+    return len(closed)
 
 
-def disable_user(tx: Tx, sub: str, *, actor: str, now: int) -> int | None:
-    """Switch a user off, and end what they had: being enabled again brings none of it back.
-
-    How many grants that ended; None if there is no user with that sub.
-    """
-    if not users.revoke(tx, sub, now) or not users.set_disabled(tx, sub, disabled=True, now=now):
-        return None
-    audit.record(tx, AuditEntry(at=now, event=Event.USER_DISABLED, actor=actor, sub=sub))
-    return _close_all(tx, sub, Cause.USER_DISABLED, actor=actor, now=now)
+def close_sessions(tx: Tx, of: OfUser | OfUpstream, ending: Ending) -> list[EndedSession]:
+    """End a batch of browsers' sessions; those that it ended."""
+    closed = closing.close_sessions(tx, of, ending.cause, ending.now, limit=BATCH)
+    audit.record_all(tx, (ending.entry(Event.SESSION_CLOSED, sub=session.sub) for session in closed))
+    return closed
 
 
-def enable_user(tx: Tx, sub: str, *, actor: str, now: int) -> bool:
-    """Let a user in again; False if there is none with that sub."""
-    if not users.set_disabled(tx, sub, disabled=False, now=now):
-        return False
-    audit.record(tx, AuditEntry(at=now, event=Event.USER_ENABLED, actor=actor, sub=sub))
-    return True
+def tell_clients(tx: Tx, of: OfUser | OfUpstream | OfSessions, now: int) -> int:
+    """Let a batch of the clients of these grants be told that the session has ended; how many that were."""
+    owed = closing.take_owed(tx, of, limit=BATCH)
+    messages = (Message(Kind.BACKCHANNEL_LOGOUT, one.client_id, {"sub": one.sub, "sid": one.sid}) for one in owed)
+    outbox.put(tx, messages, now)
+    return len(owed)
 
 
-def _close_all(tx: Tx, sub: str, cause: Cause, *, actor: str, now: int) -> int:
-    return sum(close_grant(tx, grant, cause, actor=actor, now=now) for grant in grants.open_of_user(tx, sub, now))
+def _closed(grant: KeptGrant, ending: Ending) -> AuditEntry:
+    return AuditEntry(
+        at=ending.now,
+        event=Event.GRANT_CLOSED,
+        actor=ending.actor,
+        client_id=grant.client_id,
+        sub=grant.sub,
+        sid=grant.sid,
+        grant_id=grant.grant_id,
+        cause=ending.cause,
+    )

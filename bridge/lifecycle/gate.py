@@ -16,6 +16,8 @@ def may_act(client: Client, user: User | None, environment: Environment | None) 
         listed = not client.environments or environment.environment_id in client.environments
         if environment.disabled or not listed:
             raise Refused(Reason.ENVIRONMENT_NOT_ALLOWED)
+    if user is not None and user.deleted:
+        raise Refused(Reason.USER_DELETED)
     if user is not None and user.disabled:
         raise Refused(Reason.USER_DISABLED)
 

@@ -7,9 +7,10 @@ from urllib.parse import urlsplit
 from bridge.history import AuditEntry, Cause, Event, acting_user
 from bridge.lifecycle.closing import end_session
 from bridge.model import Assertion, Client, Session, User
-from bridge.store import Tx, audit, sessions, upstream, users
+from bridge.store import Tx, audit, grants, sessions, upstream, users
+from bridge.store.grants import Ground
+from bridge.store.recognition import Known
 from bridge.store.sessions import SignIn
-from bridge.store.users import Known
 
 FRESHNESS_TOLERANCE = 5  # seconds that clocks may differ
 
@@ -57,6 +58,14 @@ def is_fresh(assertion: Assertion, known: Known, began_at: int) -> bool:
     return first and min(begun) >= began_at - FRESHNESS_TOLERANCE
 
 
+def goes_on(tx: Tx, session: Session, policy: SessionPolicy, now: int) -> bool:
+    """Whether a session that is being used still lives; until we commit nobody ends it, nor what it rests on."""
+    ground = Ground(session.environment_id, session.session_key, session.opened_at)
+    return grants.hold(tx, session.sub, ground) and sessions.touch(
+        tx, session.session_id, idle_at=policy.idle_at(session.expires_at, now)
+    )
+
+
 def open_or_renew(
     tx: Tx, sign_in: SignIn, held: tuple[Session, User] | None, policy: SessionPolicy, *, client: Client, now: int
 ) -> str | None:
@@ -68,7 +77,7 @@ def open_or_renew(
     user = users.by_sub(tx, sign_in.sub)
     if user is None or user.was_revoked_since(sign_in.kept_at):
         return None
-    if upstream.is_signed_out(tx, sign_in.environment_id, sign_in.session_key):
+    if upstream.is_over(tx, sign_in.environment_id, sign_in.session_key):
         return None
     actor = acting_user(sign_in.sub)
     expires_at = policy.expires_at(sign_in, now)

@@ -10,11 +10,13 @@ from bridge.dynamic.verify import Door, Verifier
 from bridge.errors import FetchFailed, NoAnswer, Refused
 from bridge.fetch import Fetcher
 from bridge.lifecycle.gate import may_act, may_issue
-from bridge.model import Assertion, ClaimRule, Client, Grant, Identity, Json
+from bridge.lifecycle.refresh import horizon
+from bridge.model import OFFLINE_ACCESS, Assertion, ClaimRule, Client, Grant, Identity, Json
 from bridge.reasons import Reason
 from bridge.signin_reasons import SignInReason
-from bridge.store import Database, Tx, consents, seen, users
-from bridge.store.users import Known
+from bridge.store import Database, Tx, consents, grants, recognition, seen, users
+from bridge.store.grants import Ground
+from bridge.store.recognition import Known
 from bridge.subjects import client_session
 
 log = logging.getLogger(__name__)
@@ -73,10 +75,12 @@ class Assertions:
     def recognise(self, tx: Tx, accepted: Accepted, client: Client, grant_type: str, now: int) -> Known:
         """Who signed in, after the gate. Raises Refused."""
         assertion = accepted.assertion
-        known = users.recognise(
+        known = recognition.recognise(
             tx, accepted.identity, assertion, primary_environment=self._primary_environment, now=now
         )
         may_issue(client, known.user, assertion.environment, grant_type)
+        if known.ended:
+            raise Refused(Reason.SESSION_ENDED)
         if known.user.was_revoked_since(assertion.issued_at):
             raise Refused(Reason.ASSERTION_REVOKED)
         return known
@@ -103,7 +107,7 @@ class Assertions:
             raise Refused(SignInReason.CONSENT_REQUIRED)  # threats O10: there is no way round the page
         if once and not seen.take_once(tx, assertion):
             raise Refused(Reason.ASSERTION_REPLAYED)
-        return Grant(
+        grant = Grant(
             client=client,
             user=known.user,
             scope=scope,
@@ -112,7 +116,14 @@ class Assertions:
             auth_time=known.auth_time,
             amr=accepted.identity.amr,
             horizon=assertion.expires_at,
+            session_ends_at=horizon(assertion),
         )
+        if client.backchannel_logout_uri is None or OFFLINE_ACCESS in scope:
+            return grant
+        # Kept, although it cannot be renewed: the client has to be told when the session ends.
+        ground = Ground(assertion.environment.environment_id, assertion.session_key, assertion.issued_at)
+        kept = grants.open_grant(tx, grant, ground, expires_at=horizon(assertion), now=now)
+        return replace(kept, horizon=assertion.expires_at)
 
     def _completed(
         self, raw: str, assertion: Assertion, identity: Identity, scope: Collection[str], now: int

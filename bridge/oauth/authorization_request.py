@@ -8,9 +8,9 @@ from typing import Any, Literal
 
 from bridge.errors import Refused
 from bridge.lifecycle.gate import may_issue
-from bridge.model import AUTHORIZATION_CODE, REFRESH_TOKEN, AuthorizationRequest, Client
+from bridge.model import AUTHORIZATION_CODE, OFFLINE_ACCESS, REFRESH_TOKEN, AuthorizationRequest, Client
 from bridge.oauth.request import Form
-from bridge.oauth.rules import OFFLINE_ACCESS, granted_audience
+from bridge.oauth.rules import granted_audience
 from bridge.reasons import Reason
 from bridge.signin_reasons import SignInReason
 from bridge.store.clients import Clients

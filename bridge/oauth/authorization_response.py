@@ -4,9 +4,8 @@ from collections.abc import Mapping
 
 from bridge.errors import NotServed, Refused
 from bridge.history import AuditEntry, Event, acting_user
-from bridge.model import AuthorizationRequest, Grant, Session, User
+from bridge.model import OFFLINE_ACCESS, AuthorizationRequest, Grant, Session, User
 from bridge.oauth.refusals import SignInRefused, error_document
-from bridge.oauth.rules import OFFLINE_ACCESS
 from bridge.oauth.steps import PostForm, Redirect, Step, with_query
 from bridge.store import Tx, audit, codes, grants
 from bridge.store.grants import Ground

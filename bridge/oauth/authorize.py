@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from urllib.parse import urlencode
 
 from bridge.errors import NotServed, Refused
-from bridge.lifecycle.signin import SessionPolicy, open_or_renew
+from bridge.lifecycle.signin import SessionPolicy, goes_on, open_or_renew
 from bridge.model import AuthorizationRequest, Client, User
 from bridge.oauth.authorization_request import bare_request, find_client, find_redirect_uri
 from bridge.oauth.authorization_response import code_for, error_to_client, to_client
@@ -134,7 +134,7 @@ class Authorization:
             return self._ask_consent(tx, case)
         if not self._finish(tx, case):
             return self._next(tx, replace(case, progress=Progress()))  # sent twice, and the other one was answered
-        if not sessions.touch(tx, session.session_id, idle_at=self._policy.idle_at(session.expires_at, now)):
+        if not goes_on(tx, session, self._policy, now):
             return self._next(tx, replace(case, progress=Progress(), held=None))  # signed out in this very moment
         return Outcome(to_client(request, self._site.issuer, {"code": code_for(tx, request, session, user, now)}))
 

@@ -11,10 +11,9 @@ from bridge.history import Cause, acting
 from bridge.lifecycle.closing import close_grant
 from bridge.lifecycle.gate import environment_of, may_issue, must_be_open
 from bridge.lifecycle.refresh import first_token
-from bridge.model import AUTHORIZATION_CODE, REFRESH_TOKEN, Grant
+from bridge.model import AUTHORIZATION_CODE, OFFLINE_ACCESS, REFRESH_TOKEN, Grant
 from bridge.oauth.redemption import Decision, Redemption
 from bridge.oauth.refusals import as_grant
-from bridge.oauth.rules import OFFLINE_ACCESS
 from bridge.reasons import Reason
 from bridge.store import Tx, codes
 from bridge.store.codes import PresentedCode

@@ -3,10 +3,9 @@
 import json
 from collections.abc import Mapping, Sequence
 
-from bridge.model import REFRESH_TOKEN
+from bridge.model import OFFLINE_ACCESS, REFRESH_TOKEN
 from bridge.oauth.authorization_request import ACR, PROMPTS, RESPONSE_MODES
 from bridge.oauth.client_auth import METHODS
-from bridge.oauth.rules import OFFLINE_ACCESS
 from bridge.tokens.claims import ClaimSelection
 
 
@@ -41,5 +40,7 @@ def discovery_document(
         "claims_parameter_supported": True,
         "request_parameter_supported": False,
         "request_uri_parameter_supported": False,
+        "backchannel_logout_supported": True,
+        "backchannel_logout_session_supported": True,
     }
     return json.dumps(document, indent=1).encode("ascii")

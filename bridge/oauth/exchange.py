@@ -5,11 +5,11 @@ from typing import Any
 
 from bridge.errors import Refused
 from bridge.lifecycle.refresh import keep
-from bridge.model import TOKEN_EXCHANGE, Client
+from bridge.model import OFFLINE_ACCESS, TOKEN_EXCHANGE, Client
 from bridge.oauth.assertions import Accepted, door_of
 from bridge.oauth.redemption import Decision, Redemption
 from bridge.oauth.request import Form
-from bridge.oauth.rules import OFFLINE_ACCESS, granted_audience, granted_scope, may_be_kept
+from bridge.oauth.rules import granted_audience, granted_scope, may_be_kept
 from bridge.reasons import Reason
 from bridge.store import Tx
 

@@ -7,10 +7,11 @@ from bridge.errors import Refused
 from bridge.lifecycle.gate import environment_of, may_act, must_be_open
 from bridge.model import Client, Environment, User
 from bridge.reasons import Reason
-from bridge.store import Database, refresh_tokens, revoked
+from bridge.store import Database, Tx, refresh_tokens, revoked, upstream
 from bridge.store.clients import Clients
 from bridge.store.refresh_tokens import PresentedToken
 from bridge.store.revoked import Standing
+from bridge.subjects import client_session
 from bridge.tokens.keyring import Keyring
 from bridge.tokens.pairwise import PairwiseSubjects
 from bridge.tokens.read import AccessToken, read_access_token
@@ -86,8 +87,25 @@ class Holders:
             raise Refused(Reason.ACCESS_TOKEN_INVALID, "user is gone")
         with self._database.reading() as tx:
             standing = revoked.standing(tx, sub=sub, jti=token.jti, grant_id=token.grant_id)
-        if standing is None:
-            raise Refused(Reason.ACCESS_TOKEN_INVALID, "user is gone")
-        if standing.is_revoked or standing.grant_ended or standing.user.was_revoked_since(token.issued_at):
-            raise Refused(Reason.ACCESS_TOKEN_INVALID, "revoked")
+            if standing is None:
+                raise Refused(Reason.ACCESS_TOKEN_INVALID, "user is gone")
+            if standing.is_revoked or standing.grant_ended or standing.user.was_revoked_since(token.issued_at):
+                raise Refused(Reason.ACCESS_TOKEN_INVALID, "revoked")
+            if _session_has_ended(tx, token, standing.user):
+                raise Refused(Reason.ACCESS_TOKEN_INVALID, "its session has ended")
         return standing
+
+
+def _session_has_ended(tx: Tx, token: AccessToken, user: User) -> bool:
+    """Whether Dynamic has ended the session that a token without a kept grant came of.
+
+    Asked only where one of the user's sessions has ended since the token was issued.
+    """
+    if token.grant_id is not None or token.sid is None:
+        return False
+    if user.session_ended_at is None or user.session_ended_at < token.issued_at:
+        return False
+    return any(
+        client_session(user.environment_id, key, token.client_id) == token.sid
+        for key in upstream.ended_of_user(tx, user.environment_id, user.user_id)
+    )

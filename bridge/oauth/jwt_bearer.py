@@ -2,11 +2,11 @@
 
 from dataclasses import dataclass
 
-from bridge.model import JWT_BEARER
+from bridge.model import JWT_BEARER, OFFLINE_ACCESS
 from bridge.oauth.assertions import Accepted, door_of
 from bridge.oauth.redemption import Decision, Redemption
 from bridge.oauth.refusals import as_grant
-from bridge.oauth.rules import OFFLINE_ACCESS, granted_audience, granted_scope
+from bridge.oauth.rules import granted_audience, granted_scope
 from bridge.store import Tx
 
 

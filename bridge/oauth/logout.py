@@ -6,7 +6,7 @@ ours that names its user, and else after the user has said so on a page (threats
 
 from bridge.errors import NotServed, Refused
 from bridge.history import acting_user
-from bridge.lifecycle.closing import sign_out
+from bridge.lifecycle.endings import sign_out
 from bridge.model import Client, Session, User
 from bridge.oauth.request import BrowserRequest, Form, form_as_query, parse_parameters, read_form
 from bridge.oauth.site import Site, seal_of

@@ -6,10 +6,10 @@ from bridge.errors import Refused
 from bridge.history import Event
 from bridge.lifecycle.gate import environment_of, may_issue
 from bridge.lifecycle.refresh import presented_by, renew
-from bridge.model import REFRESH_TOKEN, Grant
+from bridge.model import OFFLINE_ACCESS, REFRESH_TOKEN, Grant
 from bridge.oauth.redemption import Decision, Redemption
 from bridge.oauth.refusals import as_grant
-from bridge.oauth.rules import OFFLINE_ACCESS, narrowed_audience, narrowed_scope
+from bridge.oauth.rules import narrowed_audience, narrowed_scope
 from bridge.reasons import Reason
 from bridge.store import Tx
 from bridge.store.refresh_tokens import PresentedToken

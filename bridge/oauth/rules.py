@@ -5,12 +5,11 @@ from collections.abc import Sequence
 from urllib.parse import urlsplit
 
 from bridge.errors import Refused
-from bridge.model import REFRESH_TOKEN, Client, Grant
+from bridge.model import OFFLINE_ACCESS, REFRESH_TOKEN, Client, Grant
 from bridge.oauth.request import Form
 from bridge.reasons import Reason
 from bridge.tokens.claims import SCOPE_CLAIMS
 
-OFFLINE_ACCESS = "offline_access"
 USER_SCOPES = frozenset({"openid", OFFLINE_ACCESS, *SCOPE_CLAIMS})
 """Scopes that say something of a person, which a client acting for itself cannot have."""
 

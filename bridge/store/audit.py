@@ -1,6 +1,8 @@
 """The audit log: one row for each decision that mattered, written in the transaction that made it."""
 
 import json
+from collections.abc import Iterable
+from typing import Any
 
 from sqlalchemy import Row, insert, or_, select
 
@@ -15,7 +17,18 @@ _CAUSES = {cause.word: cause for cause in Cause}
 
 def record(tx: Tx, entry: AuditEntry) -> None:
     """Keep an entry."""
-    row = {
+    tx.execute(_RECORD, _row(entry))
+
+
+def record_all(tx: Tx, entries: Iterable[AuditEntry]) -> None:
+    """Keep entries."""
+    rows = [_row(entry) for entry in entries]
+    if rows:
+        tx.execute(_RECORD, rows)
+
+
+def _row(entry: AuditEntry) -> dict[str, Any]:
+    return {
         "at": entry.at,
         "event": entry.event.word,
         "actor": entry.actor,
@@ -26,7 +39,6 @@ def record(tx: Tx, entry: AuditEntry) -> None:
         "cause": None if entry.cause is None else entry.cause.word,
         "detail": json.dumps(entry.detail, sort_keys=True, separators=(",", ":")),
     }
-    tx.execute(_RECORD, row)
 
 
 def concerning(tx: Tx, wanted: str, *, limit: int) -> list[AuditEntry]:

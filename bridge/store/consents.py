@@ -2,7 +2,7 @@
 
 from collections.abc import Collection
 
-from sqlalchemy import bindparam, select, text
+from sqlalchemy import bindparam, delete, select, text
 
 from bridge.store.database import Tx
 from bridge.store.tables import consents
@@ -27,6 +27,12 @@ def give(tx: Tx, sub: str, client_id: str, scope: Collection[str], now: int) -> 
     """Remember that the user allows the client these scopes, beside those allowed before."""
     words = sorted({*_given(tx, sub, client_id), *scope})
     tx.execute(_GIVE, {"sub": sub, "client_id": client_id, "scope": " ".join(words), "given_at": now})
+
+
+def withdraw(tx: Tx, sub: str, client_id: str | None = None) -> int:
+    """Forget what the user has allowed, one client alone if that is named; how many consents that were."""
+    mine = delete(consents).where(consents.c.sub == sub)
+    return tx.execute(mine if client_id is None else mine.where(consents.c.client_id == client_id)).rowcount
 
 
 def _given(tx: Tx, sub: str, client_id: str) -> list[str]:

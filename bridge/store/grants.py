@@ -3,15 +3,16 @@
 import json
 import secrets
 from dataclasses import dataclass, replace
+from typing import Any
 
-from sqlalchemy import Row, Select, bindparam, insert, or_, select, update
+from sqlalchemy import ColumnElement, Row, Select, and_, bindparam, insert, or_, select, update
 
 from bridge.errors import Refused
 from bridge.history import Cause
-from bridge.model import Client, Grant, User
+from bridge.model import OFFLINE_ACCESS, Client, Grant, User
 from bridge.reasons import Reason
 from bridge.store.database import Tx
-from bridge.store.tables import grants, users
+from bridge.store.tables import grants, upstream_sessions, users
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +49,7 @@ class KeptGrant:
             auth_time=self.auth_time,
             amr=self.amr,
             horizon=self.expires_at,
+            session_ends_at=self.expires_at,
             grant_id=self.grant_id,
         )
 
@@ -67,46 +69,45 @@ _OPENED = (
     grants.c.expires_at,
     grants.c.session_id,
     grants.c.userinfo_claims,
+    grants.c.survives_sign_out,
+    grants.c.logout_owed,
 )
-# Where its user is being signed out by another transaction, this waits for the end of that; the other way round, that
-# waits for us and closes this grant too.
-_OPEN = (
-    insert(grants)
-    .from_select(
-        _OPENED,
-        select(*(bindparam(column.name, type_=column.type) for column in _OPENED))
-        .select_from(users)
+
+
+def _from_ground(*columns: ColumnElement[Any]) -> Select[*tuple[Any, ...]]:
+    """What a grant rests on, as long as nothing has ended it; nobody ends it until we commit.
+
+    Where another transaction is ending it, this waits for that; the other way round, that waits for us, and closes
+    this grant too. Locks are taken in one order everywhere: users, sessions at Dynamic, sessions, grants.
+    """
+    same_session = and_(
+        upstream_sessions.c.environment_id == bindparam("ground_environment"),
+        upstream_sessions.c.session_key == bindparam("ground_key"),
+    )
+    return (
+        select(*columns)
+        .select_from(users.join(upstream_sessions, same_session))
         .where(
             users.c.sub == bindparam("owner"),
             users.c.disabled_at.is_(None),
+            users.c.deleted_at.is_(None),
             or_(users.c.revoked_at.is_(None), users.c.revoked_at < bindparam("as_of")),
+            upstream_sessions.c.ended_at.is_(None),
         )
-        .with_for_update(read=True),
+        .with_for_update(read=True)
     )
+
+
+_HOLD = _from_ground(users.c.sub)
+_OPEN = (
+    insert(grants)
+    .from_select(_OPENED, _from_ground(*(bindparam(column.name, type_=column.type) for column in _OPENED)))
     .execution_options(preserve_rowcount=True)
 )
 _CLOSE = (
     update(grants)
     .where(grants.c.grant_id == bindparam("wanted_id"), grants.c.closed_at.is_(None))
     .values(closed_at=bindparam("now"), closed_cause=bindparam("cause"))
-)
-_OPEN_OF_SESSION = (
-    select(grants)
-    .where(
-        grants.c.session_id == bindparam("wanted_session"),
-        grants.c.closed_at.is_(None),
-        grants.c.expires_at > bindparam("now"),
-    )
-    .order_by(grants.c.opened_at)
-)
-_OPEN_OF_USER = (
-    select(grants)
-    .where(
-        grants.c.sub == bindparam("wanted_sub"),
-        grants.c.closed_at.is_(None),
-        grants.c.expires_at > bindparam("now"),
-    )
-    .order_by(grants.c.opened_at)
 )
 
 
@@ -124,14 +125,19 @@ class Ground:
     userinfo_claims: tuple[str, ...] = ()  # asked for by name, for as long as the grant lives
 
 
+def hold(tx: Tx, sub: str, ground: Ground) -> bool:
+    """Whether a grant may still rest on this; if so, nobody ends it until we commit."""
+    return tx.execute(_HOLD, {"owner": sub, **_held(ground)}).first() is not None
+
+
 def open_grant(tx: Tx, grant: Grant, ground: Ground, *, expires_at: int, now: int) -> Grant:
     """Keep a grant until `expires_at`; the grant with its id and that horizon.
 
-    Raises Refused if its user was disabled or signed out since they were recognised.
+    Raises Refused if its user was disabled or signed out, or their session ended, since they were recognised.
     """
     if grant.user is None:
         raise ValueError("a grant without a user is not kept")
-    kept = replace(grant, grant_id=secrets.token_urlsafe(16), horizon=expires_at)
+    kept = replace(grant, grant_id=secrets.token_urlsafe(16), horizon=expires_at, session_ends_at=expires_at)
     row = {
         "grant_id": kept.grant_id,
         "client_id": grant.client.client_id,
@@ -147,8 +153,10 @@ def open_grant(tx: Tx, grant: Grant, ground: Ground, *, expires_at: int, now: in
         "amr": json.dumps(grant.amr),
         "opened_at": now,
         "expires_at": expires_at,
+        "survives_sign_out": grant.client.offline_survives_logout and OFFLINE_ACCESS in grant.scope,
+        "logout_owed": grant.client.backchannel_logout_uri is not None,
         "owner": grant.user.sub,
-        "as_of": ground.as_of,
+        **_held(ground),
     }
     if tx.execute(_OPEN, row).rowcount != 1:
         raise Refused(Reason.ASSERTION_REVOKED)
@@ -160,21 +168,19 @@ def close(tx: Tx, grant_id: str, cause: Cause, now: int) -> bool:
     return tx.execute(_CLOSE, {"wanted_id": grant_id, "cause": cause.word, "now": now}).rowcount == 1
 
 
-def open_of_user(tx: Tx, sub: str, now: int) -> list[KeptGrant]:
-    """The grants that a user has given and that still live, oldest first."""
-    return [kept_grant(row) for row in tx.execute(_OPEN_OF_USER, {"wanted_sub": sub, "now": now})]
-
-
-def open_of_session(tx: Tx, session_id: str, now: int) -> list[KeptGrant]:
-    """The grants that came of a browser's session and still live, oldest first."""
-    return [kept_grant(row) for row in tx.execute(_OPEN_OF_SESSION, {"wanted_session": session_id, "now": now})]
-
-
 def matching(tx: Tx, wanted: str) -> list[KeptGrant]:
     """The grants with that grant_id, sub or sid, oldest first, ended ones included."""
     same = (grants.c.grant_id == wanted) | (grants.c.sub == wanted) | (grants.c.sid == wanted)
     found: Select[*tuple[object, ...]] = select(grants).where(same).order_by(grants.c.opened_at, grants.c.grant_id)
     return [kept_grant(row) for row in tx.execute(found)]
+
+
+def _held(ground: Ground) -> dict[str, Any]:
+    return {
+        "ground_environment": ground.environment_id,
+        "ground_key": ground.session_key,
+        "as_of": ground.as_of,
+    }
 
 
 def kept_grant(row: Row[*tuple[object, ...]]) -> KeptGrant:

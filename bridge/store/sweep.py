@@ -8,12 +8,15 @@ from bridge.store.tables import (
     client_credentials,
     codes,
     grants,
+    outbox,
     refresh_tokens,
     requests,
     revoked_tokens,
     seen_assertions,
     sessions,
     upstream_sessions,
+    upstream_sids,
+    webhook_events,
 )
 
 BATCH = 500
@@ -21,7 +24,7 @@ KEPT_AFTER_EXPIRY = 60  # seconds; clocks differ, and nothing may be forgotten t
 
 
 def sweep(database: Database, now: int, *, audit_retention: int) -> dict[str, int]:
-    """Remove every expired row, and audit entries older than `audit_retention` seconds; how many of each table.
+    """Remove every expired row, and audit entries and dead letters older than `audit_retention` seconds; how many.
 
     A spent refresh token is remembered until it would have been idle for too long: so long its reuse is noticed. One
     transaction per batch. Raises Unavailable.
@@ -32,6 +35,8 @@ def sweep(database: Database, now: int, *, audit_retention: int) -> dict[str, in
         for table, expired in (
             (seen_assertions, seen_assertions.c.expires_at < now),
             (upstream_sessions, upstream_sessions.c.expires_at < now),
+            (upstream_sids, upstream_sids.c.expires_at < now),
+            (webhook_events, webhook_events.c.expires_at < now),
             (client_credentials, client_credentials.c.not_after < now),
             (refresh_tokens, refresh_tokens.c.expires_at < past),
             (grants, grants.c.expires_at < past),
@@ -40,6 +45,7 @@ def sweep(database: Database, now: int, *, audit_retention: int) -> dict[str, in
             (sessions, sessions.c.expires_at < past),
             (revoked_tokens, revoked_tokens.c.expires_at < past),
             (audit, audit.c.at < now - audit_retention),
+            (outbox, outbox.c.dead_at < now - audit_retention),
         )
     }
 

@@ -1,14 +1,19 @@
-"""Sessions at Dynamic, as far as assertions tell of them: when somebody signed in."""
+"""Sessions at Dynamic, as far as assertions and webhooks tell of them: when somebody signed in, and when it ended.
+
+A session's key is the sid of its sign-in; a refresh may give it another sid. Dynamic may revoke a sid that a refresh
+has replaced although the session goes on: only the newest one that we know ends it.
+"""
 
 from sqlalchemy import and_, bindparam, or_, select, text, tuple_, update
 
 from bridge.model import Assertion, Session
 from bridge.store.database import Tx
-from bridge.store.tables import grants, upstream_sessions
+from bridge.store.tables import grants, upstream_sessions, upstream_sids
 
 _KEPT_AFTER_EXPIRY = 60  # seconds; clocks differ
 
-# One statement, so that of any number at once the earliest beginning and the latest end remain.
+# One statement, so that of any number at once the earliest beginning and the latest end remain. What Dynamic issued
+# after it had ended an earlier sid of the session opens it again.
 _REMEMBER = text(
     """
     INSERT INTO upstream_sessions AS kept
@@ -16,10 +21,59 @@ _REMEMBER = text(
     VALUES (:environment_id, :session_key, :user_id, :auth_time, :expires_at, :now)
     ON CONFLICT (environment_id, session_key) DO UPDATE SET
         auth_time = CASE WHEN excluded.auth_time < kept.auth_time THEN excluded.auth_time ELSE kept.auth_time END,
-        expires_at = CASE WHEN excluded.expires_at > kept.expires_at THEN excluded.expires_at ELSE kept.expires_at END
+        expires_at = CASE WHEN excluded.expires_at > kept.expires_at THEN excluded.expires_at ELSE kept.expires_at END,
+        ended_at = CASE WHEN kept.ended_at <= :issued_at THEN NULL ELSE kept.ended_at END
     WHERE kept.user_id = excluded.user_id
     RETURNING auth_time
     """
+)
+_REMEMBER_SID = text(
+    """
+    INSERT INTO upstream_sids AS kept (environment_id, sid, session_key, issued_at, expires_at)
+    VALUES (:environment_id, :sid, :session_key, :issued_at, :expires_at)
+    ON CONFLICT (environment_id, sid) DO UPDATE SET
+        session_key = excluded.session_key,
+        issued_at = CASE WHEN excluded.issued_at > kept.issued_at THEN excluded.issued_at ELSE kept.issued_at END,
+        expires_at = CASE WHEN excluded.expires_at > kept.expires_at THEN excluded.expires_at ELSE kept.expires_at END
+    """
+)
+_END = text(
+    """
+    INSERT INTO upstream_sessions AS kept
+        (environment_id, session_key, user_id, auth_time, expires_at, ended_at)
+    VALUES (:environment_id, :session_key, :user_id, :ended_at, :expires_at, :ended_at)
+    ON CONFLICT (environment_id, session_key) DO UPDATE SET
+        ended_at = CASE WHEN kept.ended_at > excluded.ended_at THEN kept.ended_at ELSE excluded.ended_at END
+    """
+)
+_END_SID = text(
+    """
+    INSERT INTO upstream_sids AS kept (environment_id, sid, session_key, issued_at, ended_at, expires_at)
+    VALUES (:environment_id, :sid, :session_key, 0, :ended_at, :expires_at)
+    ON CONFLICT (environment_id, sid) DO UPDATE SET ended_at = COALESCE(kept.ended_at, excluded.ended_at)
+    """
+)
+_SIDS_OF = (
+    select(upstream_sids.c.sid, upstream_sids.c.issued_at, upstream_sids.c.ended_at)
+    .where(upstream_sids.c.environment_id == bindparam("environment"), upstream_sids.c.session_key == bindparam("key"))
+    .order_by(upstream_sids.c.ended_at.is_not(None), upstream_sids.c.issued_at.desc(), upstream_sids.c.sid)
+)
+_KEY_OF = select(upstream_sids.c.session_key).where(
+    upstream_sids.c.environment_id == bindparam("environment"), upstream_sids.c.sid == bindparam("sid")
+)
+_USER_OF = select(upstream_sessions.c.user_id).where(
+    upstream_sessions.c.environment_id == bindparam("environment"),
+    upstream_sessions.c.session_key == bindparam("key"),
+)
+_ENDED_OF_USER = select(upstream_sessions.c.session_key).where(
+    upstream_sessions.c.environment_id == bindparam("environment"),
+    upstream_sessions.c.user_id == bindparam("user"),
+    upstream_sessions.c.ended_at.is_not(None),
+)
+_OPEN_OF_USER = select(upstream_sessions.c.session_key).where(
+    upstream_sessions.c.environment_id == bindparam("environment"),
+    upstream_sessions.c.user_id == bindparam("user"),
+    upstream_sessions.c.ended_at.is_(None),
 )
 _SIGN_OUT = (
     update(upstream_sessions)
@@ -38,7 +92,7 @@ _SIGN_OUT = (
     )
     .values(signed_out_at=bindparam("now"))
 )
-_SIGNED_OUT = select(upstream_sessions.c.signed_out_at).where(
+_OVER = select(upstream_sessions.c.signed_out_at, upstream_sessions.c.ended_at).where(
     upstream_sessions.c.environment_id == bindparam("environment"),
     upstream_sessions.c.session_key == bindparam("key"),
 )
@@ -68,11 +122,86 @@ def remember(tx: Tx, assertion: Assertion, auth_time: int, expires_at: int, now:
         "session_key": assertion.session_key,
         "user_id": assertion.user_id,
         "auth_time": auth_time,
+        "issued_at": assertion.issued_at,
         "expires_at": expires_at,
         "now": now,
     }
     kept = tx.execute(_REMEMBER, row).scalar()
     return auth_time if kept is None else int(kept)
+
+
+def remember_sid(tx: Tx, assertion: Assertion, expires_at: int) -> None:
+    """Keep that a refresh gave the session this sid."""
+    succeed(
+        tx,
+        assertion.environment.environment_id,
+        assertion.sid,
+        assertion.session_key,
+        assertion.issued_at,
+        kept_until=expires_at,
+    )
+
+
+def succeed(tx: Tx, environment_id: str, sid: str, session_key: str, issued_at: int, *, kept_until: int) -> None:
+    """Dynamic has given a session this sid, at that moment."""
+    row = {
+        "environment_id": environment_id,
+        "sid": sid,
+        "session_key": session_key,
+        "issued_at": issued_at,
+        "expires_at": kept_until,
+    }
+    tx.execute(_REMEMBER_SID, row)
+
+
+def key_of(tx: Tx, environment_id: str, sid: str) -> str:
+    """The key of the session that a sid belongs to, as far as we know: its own, if no refresh told otherwise."""
+    return str(tx.execute(_KEY_OF, {"environment": environment_id, "sid": sid}).scalar() or sid)
+
+
+def user_of(tx: Tx, environment_id: str, session_key: str) -> str | None:
+    """Dynamic's id of the user whose session it is, if it is known here."""
+    return tx.execute(_USER_OF, {"environment": environment_id, "key": session_key}).scalar() or None
+
+
+def newest_sid(tx: Tx, environment_id: str, session_key: str) -> str:
+    """The sid that Dynamic knows the session by now, as far as assertions have told us."""
+    sids = tx.execute(_SIDS_OF, {"environment": environment_id, "key": session_key})
+    return next((str(row.sid) for row in sids if row.issued_at), session_key)
+
+
+def end_sid(tx: Tx, environment_id: str, sid: str, session_key: str, ended_at: int, *, kept_until: int) -> None:
+    """Dynamic has revoked a sid: no token that carries it counts any more. The session itself may go on."""
+    row = {
+        "environment_id": environment_id,
+        "sid": sid,
+        "session_key": session_key,
+        "ended_at": ended_at,
+        "expires_at": kept_until,
+    }
+    tx.execute(_END_SID, row)
+
+
+def end(tx: Tx, environment_id: str, session_key: str, user_id: str, ended_at: int, *, kept_until: int) -> None:
+    """Dynamic has ended a session, known here or not: what it had issued until then counts no more."""
+    row = {
+        "environment_id": environment_id,
+        "session_key": session_key,
+        "user_id": user_id,
+        "ended_at": ended_at,
+        "expires_at": kept_until,
+    }
+    tx.execute(_END, row)
+
+
+def ended_of_user(tx: Tx, environment_id: str, user_id: str) -> list[str]:
+    """The keys of the user's sessions that Dynamic has ended."""
+    return [row.session_key for row in tx.execute(_ENDED_OF_USER, {"environment": environment_id, "user": user_id})]
+
+
+def open_of_user(tx: Tx, environment_id: str, user_id: str) -> list[str]:
+    """The keys of the user's sessions that have not ended, as far as we know."""
+    return [row.session_key for row in tx.execute(_OPEN_OF_USER, {"environment": environment_id, "user": user_id})]
 
 
 def sign_out(tx: Tx, session: Session, now: int) -> None:
@@ -81,7 +210,7 @@ def sign_out(tx: Tx, session: Session, now: int) -> None:
     tx.execute(_SIGN_OUT, {**ended, "now": now})
 
 
-def is_signed_out(tx: Tx, environment_id: str, session_key: str) -> bool:
-    """Whether the user has ended a session here that rested on this one."""
-    found = tx.execute(_SIGNED_OUT, {"environment": environment_id, "key": session_key}).first()
-    return found is not None and found.signed_out_at is not None
+def is_over(tx: Tx, environment_id: str, session_key: str) -> bool:
+    """Whether Dynamic has ended this session, or the user has ended one here that rested on it."""
+    found = tx.execute(_OVER, {"environment": environment_id, "key": session_key}).first()
+    return found is not None and (found.signed_out_at is not None or found.ended_at is not None)

@@ -6,7 +6,7 @@ import pytest
 from conftest import OFFLINE, Bridge, refusal
 
 from bridge.history import OPERATOR
-from bridge.lifecycle.closing import enable_user, revoke_user
+from bridge.lifecycle.endings import enable_user, revoke_user
 from bridge.model import AUTHORIZATION_CODE, CLIENT_CREDENTIALS, JWT_BEARER, TOKEN_EXCHANGE
 from bridge.store.seal import new_secret_key
 

@@ -8,7 +8,7 @@ from browsing import CALLBACK, SIGNIN_ORIGIN, WEB, Browser, answered, form_of, i
 from conftest import Bridge
 
 from bridge.history import OPERATOR
-from bridge.lifecycle.closing import disable_user, enable_user, revoke_user
+from bridge.lifecycle.endings import disable_user, enable_user, revoke_user
 from bridge.model import JWT_BEARER, TOKEN_EXCHANGE
 from bridge.store import clients
 

@@ -9,7 +9,7 @@ from conftest import Bridge, decoded
 from werkzeug.test import create_environ, run_wsgi_app
 
 from bridge.history import OPERATOR
-from bridge.lifecycle.closing import revoke_user, sign_out
+from bridge.lifecycle.endings import revoke_user, sign_out
 from bridge.lifecycle.signin import SessionPolicy, open_or_renew
 from bridge.model import TOKEN_EXCHANGE
 from bridge.store import clients, sessions

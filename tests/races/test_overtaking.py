@@ -10,7 +10,7 @@ from databases import rows
 from racing import wait_for_the_lock
 
 from bridge.model import Assertion, Client, Environment, Identity
-from bridge.store import Database, Tx, clients, seen, users
+from bridge.store import Database, Tx, clients, recognition, seen
 from bridge.store.clients import secret_digest
 
 T = TypeVar("T")
@@ -28,9 +28,9 @@ ASSERTION = Assertion(ENVIRONMENT, USER_ID, "sid", None, NOW, NOW + 7200, None, 
 pytestmark = pytest.mark.both_databases
 
 
-def told(at: int, *, by: Assertion = ASSERTION, **changes: Any) -> Verb[users.Known]:
+def told(at: int, *, by: Assertion = ASSERTION, **changes: Any) -> Verb[recognition.Known]:
     who = replace(IDENTITY, told_at=at, **changes)
-    return lambda tx: users.recognise(tx, who, by, primary_environment=ENVIRONMENT.environment_id, now=NOW)
+    return lambda tx: recognition.recognise(tx, who, by, primary_environment=ENVIRONMENT.environment_id, now=NOW)
 
 
 def test_an_older_saying_does_not_replace_a_newer_one_that_it_did_not_see(

@@ -18,7 +18,7 @@ from sqlalchemy import make_url
 
 from bridge.errors import Unavailable
 from bridge.model import Assertion, Client, Environment, Identity
-from bridge.store import Database, Tx, clients, seen, users
+from bridge.store import Database, Tx, clients, recognition, seen
 from bridge.store.postgresql import ANSWER_TIMEOUT
 
 NOW = 1_795_400_000
@@ -68,7 +68,7 @@ def everything(tx: Tx, number: int) -> tuple[str, bool, bool]:
         told_at=NOW + number,
         credentials_digest="d",
     )
-    known = users.recognise(tx, who, token(number), primary_environment=ENVIRONMENT.environment_id, now=NOW)
+    known = recognition.recognise(tx, who, token(number), primary_environment=ENVIRONMENT.environment_id, now=NOW)
     added = clients.add(tx, Client("app"), NOW)
     return known.user.sub, added, seen.take_once(tx, token(number))
 

@@ -9,7 +9,8 @@ from families import APP, DAY, NOW, SUB, open_family, open_in, present
 
 from bridge.errors import Refused
 from bridge.history import OPERATOR, Cause
-from bridge.lifecycle.closing import close_grant, disable_user, revoke_user
+from bridge.lifecycle.closing import close_grant
+from bridge.lifecycle.endings import disable_user, revoke_user
 from bridge.lifecycle.refresh import HandleState, presented_by, renew
 from bridge.model import Client
 from bridge.reasons import Reason

@@ -13,7 +13,8 @@ from racing import Race
 
 from bridge.errors import Refused
 from bridge.history import OPERATOR, Cause
-from bridge.lifecycle.closing import close_grant, disable_user, revoke_user
+from bridge.lifecycle.closing import close_grant
+from bridge.lifecycle.endings import disable_user, revoke_user
 from bridge.lifecycle.refresh import presented_by
 from bridge.model import Client
 from bridge.reasons import Reason

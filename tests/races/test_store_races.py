@@ -10,7 +10,7 @@ from racing import Processes, Race, by_threads, written
 
 from bridge.cli.schema import upgrade
 from bridge.model import Assertion, Client, Environment, Identity, SigningAlgorithm
-from bridge.store import Database, Tx, clients, keys, seen, users
+from bridge.store import Database, Tx, clients, keys, recognition, seen
 from bridge.store.rotation import Rotation
 from bridge.store.seal import Sealer, new_secret_key
 
@@ -30,7 +30,7 @@ def take(tx: Tx) -> bool:
 
 
 def recognise(tx: Tx) -> str:
-    known = users.recognise(tx, IDENTITY, ASSERTION, primary_environment=ENVIRONMENT.environment_id, now=NOW)
+    known = recognition.recognise(tx, IDENTITY, ASSERTION, primary_environment=ENVIRONMENT.environment_id, now=NOW)
     return known.user.sub
 
 

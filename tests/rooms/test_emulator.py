@@ -477,6 +477,11 @@ def refreshed(room: Room) -> dict[str, Any]:
     }
 
 
+def revoked_by_refresh(room: Room) -> int:
+    room.emulator.refresh(room.session.sid)
+    return [event.name for event in room.emulator.management.events()].count("user.session.revoked")
+
+
 def key_id_is_kid(room: Room) -> bool:
     return room.call("GET", keys_endpoint(room), room.emulator.api_token).json()["key"]["id"] == room.small()["kid"]
 
@@ -525,6 +530,7 @@ EFFECTS: list[tuple[str, Any, Any, Any, Any]] = [
     # switch, its other value, the look, what is seen by default, what is seen then
     ("sid_changes_on_refresh", False, refreshed, {"new_sid": True, "old": 401}, {"new_sid": False, "old": 401}),
     ("old_token_ends_on_refresh", False, refreshed, {"new_sid": True, "old": 401}, {"new_sid": True, "old": 204}),
+    ("revokes_old_sid_on_refresh", True, revoked_by_refresh, 0, 1),
     (
         "issuer_host",
         "auth.example.io",

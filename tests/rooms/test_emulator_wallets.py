@@ -219,7 +219,9 @@ def test_a_signature_does_not_open_another_wallet(page: Page, whose: str) -> Non
 def test_an_address_without_its_checksum_is_no_sign_in_message(page: Page) -> None:
     signing = Signing(page)
     message = replace(signing.message(), address=signing.wallet.address.lower())
-    assert signing.send(message).status_code == 422
+    refused = signing.send(message)
+    assert refused.status_code == 422
+    assert "checksum" in refused.json()["error"]
     assert signing.send(publicWalletAddress=signing.wallet.address.lower()).status_code == 200
 
 

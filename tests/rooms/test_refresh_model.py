@@ -24,7 +24,8 @@ from sqlalchemy import text
 
 from bridge.errors import Refused
 from bridge.history import OPERATOR, Cause
-from bridge.lifecycle.closing import close_grant, disable_user, enable_user, revoke_user
+from bridge.lifecycle.closing import close_grant
+from bridge.lifecycle.endings import disable_user, enable_user, revoke_user
 from bridge.model import Client
 from bridge.store import Database, Tx, refresh_tokens
 from bridge.store.handles import digest_of, new_refresh_token, successor_of

@@ -15,7 +15,7 @@ from bridge.emulator import Emulator
 from bridge.errors import Refused
 from bridge.model import CLIENT_CREDENTIALS, Assertion, Client, Environment, Identity, Secret
 from bridge.reasons import Reason
-from bridge.store import Database, clients, seen, users
+from bridge.store import Database, clients, recognition, seen, users
 from bridge.store.clients import Clients
 from bridge.store.sweep import BATCH, sweep
 from bridge.store.tables import metadata
@@ -49,9 +49,9 @@ def assertion(environment: Environment = PRIMARY, **changes: Any) -> Assertion:
     return replace(whole, **changes)
 
 
-def recognise(database: Database, who: Identity, by: Assertion | None = None, now: int = NOW) -> users.Known:
+def recognise(database: Database, who: Identity, by: Assertion | None = None, now: int = NOW) -> recognition.Known:
     with database.writing() as tx:
-        return users.recognise(tx, who, by or assertion(), primary_environment=PRIMARY.environment_id, now=now)
+        return recognition.recognise(tx, who, by or assertion(), primary_environment=PRIMARY.environment_id, now=now)
 
 
 def writes(database: Database, who: Identity, by: Assertion | None = None) -> int:
@@ -115,7 +115,7 @@ def test_a_saying_that_changes_nothing_is_still_the_later_one(database: Database
 def test_a_sub_is_never_given_to_a_second_user(database: Database) -> None:
     recognise(database, identity(), assertion())
     with pytest.raises(Refused) as refused, database.writing() as tx:
-        users.recognise(tx, identity(OTHER), assertion(OTHER), primary_environment=OTHER.environment_id, now=NOW)
+        recognition.recognise(tx, identity(OTHER), assertion(OTHER), primary_environment=OTHER.environment_id, now=NOW)
     assert refused.value.reason is Reason.SUBJECT_INVALID
     assert recognise(database, identity()).user.sub == USER_ID
 

@@ -1,0 +1,149 @@
+"""What each cause ends: the cascades of docs/sessions.md, each in one transaction that is short whatever the number.
+
+A user, or a session at Dynamic, is over with one row: every use of what rests on it asks for that row. Their grants and
+sessions are closed, and their clients told, in batches: the first here, the rest by delivery (`CLOSE_REST`).
+
+Locks are taken in one order everywhere, so that two endings cannot wait for each other: users, sessions at Dynamic,
+sessions, grants.
+"""
+
+from bridge.history import BRIDGE, Cause, Event
+from bridge.lifecycle.closing import BATCH, Ending, close_grants, close_sessions, end_session, tell_clients
+from bridge.model import Session, User
+from bridge.store import Tx, audit, closing, consents, outbox, upstream, users
+from bridge.store.closing import OfSessions, OfUpstream, OfUser, ids_of
+from bridge.store.outbox import Kind, Message
+
+CLOCKS_DIFFER = 60  # seconds: what an instance whose clock is ahead has opened is ended too
+KEPT = 31 * 86400  # seconds for which it is remembered that a session ended: no assertion of it lives longer
+
+
+def sign_out(tx: Tx, session: Session, *, actor: str, now: int, cause: Cause = Cause.SIGNED_OUT) -> None:
+    """End a browser's session with every grant that came of it, and tell its clients (RP-Initiated Logout 1.0).
+
+    The sessions at Dynamic that it rested on may go on; they open no other here unless the user signs in anew. A grant
+    whose client has `offline_survives_logout` goes on too (Back-Channel Logout 1.0 section 2.7).
+    """
+    ending, of = Ending(cause, actor, now), OfSessions((session.session_id,))
+    upstream.sign_out(tx, session, now)
+    # The session first: whoever is opening a grant of it holds its row until they commit, or will find it closed.
+    end_session(tx, session, cause, actor=actor, now=now)
+    while close_grants(tx, of, ending, sparing=cause is Cause.SIGNED_OUT) == BATCH:
+        pass
+    while tell_clients(tx, of, now) == BATCH:
+        pass
+
+
+def end_dynamic_session(
+    tx: Tx, environment_id: str, session_key: str, *, user_id: str | None, ended_at: int, ending: Ending
+) -> None:
+    """Dynamic has ended a session: so does all that rests on it, here and at the clients, offline grants included.
+
+    `ended_at`: by Dynamic's clock. A session that never came here is remembered as ended all the same: its JWT may come
+    yet (threats A22). Doing it twice does nothing.
+    """
+    user_id = user_id or upstream.user_of(tx, environment_id, session_key)
+    if user_id is not None:
+        users.session_ended(tx, environment_id, user_id, ending.now)
+    kept_until = ending.now + KEPT
+    newest = upstream.newest_sid(tx, environment_id, session_key)
+    for sid in {newest, session_key}:
+        upstream.end_sid(tx, environment_id, sid, session_key, ended_at, kept_until=kept_until)
+    upstream.end(tx, environment_id, session_key, user_id or "", ended_at, kept_until=kept_until)
+    user = None if user_id is None else users.by_id(tx, environment_id, user_id)
+    audit.record(tx, ending.entry(Event.DYNAMIC_SESSION_ENDED, sub=None if user is None else user.sub))
+    resting = OfUpstream(environment_id, session_key)
+    while True:
+        closed = close_sessions(tx, resting, ending)
+        of_closed = OfSessions(ids_of(closed))
+        counts = [close_grants(tx, of_closed, ending), tell_clients(tx, of_closed, ending.now)] if closed else []
+        counts += [close_grants(tx, resting, ending), tell_clients(tx, resting, ending.now), len(closed)]
+        if max(counts) < BATCH:
+            return
+
+
+def revoke_user(tx: Tx, sub: str, *, actor: str, now: int, cause: Cause = Cause.USER_REVOKED) -> int | None:
+    """Sign a user out everywhere: whatever was issued up to now is over, and so are the assertions behind it.
+
+    How many grants that ends; None if there is no user with that sub.
+    """
+    return _end_user(tx, sub, Event.USER_REVOKED, Ending(cause, actor, now))
+
+
+def disable_user(tx: Tx, sub: str, *, actor: str, now: int) -> int | None:
+    """Switch a user off, and end what they had: being enabled again brings none of it back.
+
+    How many grants that ends; None if there is no user with that sub.
+    """
+    if not users.set_disabled(tx, sub, disabled=True, now=now):
+        return None
+    return _end_user(tx, sub, Event.USER_DISABLED, Ending(Cause.USER_DISABLED, actor, now))
+
+
+def enable_user(tx: Tx, sub: str, *, actor: str, now: int) -> bool:
+    """Let a user in again; False if there is none with that sub."""
+    if not users.set_disabled(tx, sub, disabled=False, now=now):
+        return False
+    audit.record(tx, Ending(Cause.USER_DISABLED, actor, now).entry(Event.USER_ENABLED, sub=sub))
+    return True
+
+
+def erase_user(tx: Tx, sub: str, *, actor: str, now: int) -> int | None:
+    """Forget what is known of a user, and end what they had; the sub stays theirs, should they sign in again.
+
+    How many grants that ends; None if there is no user with that sub.
+    """
+    if not users.erase(tx, sub, now):
+        return None
+    consents.withdraw(tx, sub)
+    return _end_user(tx, sub, Event.USER_ERASED, Ending(Cause.USER_ERASED, actor, now))
+
+
+def delete_user(tx: Tx, user: User, ending: Ending, *, merged_into: str | None = None) -> bool:
+    """Dynamic has deleted a user, or merged them into another: they never come back, and their data goes.
+
+    `merged_into`: the Dynamic user id of the survivor. False if it was known.
+    """
+    if not users.delete(tx, user.sub, ending.now, merged_into=merged_into):
+        return False
+    users.erase(tx, user.sub, ending.now)
+    consents.withdraw(tx, user.sub)
+    _end_user(tx, user.sub, Event.USER_DELETED if merged_into is None else Event.USER_MERGED, ending)
+    return True
+
+
+def disconnect(tx: Tx, sub: str, client_id: str, *, actor: str, now: int) -> int:
+    """A user takes back what they allowed one client: its grants end, and it is told. How many grants that were."""
+    ending, of = Ending(Cause.DISCONNECTED, actor, now), OfUser(sub, client_id)
+    if consents.withdraw(tx, sub, client_id):
+        audit.record(tx, ending.entry(Event.CONSENT_WITHDRAWN, sub=sub, client_id=client_id))
+    ended = 0
+    while count := close_grants(tx, of, ending):
+        ended += count
+    while tell_clients(tx, of, now):
+        pass
+    return ended
+
+
+def close_rest(tx: Tx, sub: str, ending: Ending) -> bool:
+    """Close one more batch of what a user had when their end was decided; whether that was the last.
+
+    They may have signed in anew since then, and that stays.
+    """
+    return _close_batch(tx, OfUser(sub, up_to=ending.now + CLOCKS_DIFFER), ending)
+
+
+def _close_batch(tx: Tx, of: OfUser, ending: Ending) -> bool:
+    closed = close_sessions(tx, of, ending)
+    return max(len(closed), close_grants(tx, of, ending), tell_clients(tx, of, ending.now)) < BATCH
+
+
+def _end_user(tx: Tx, sub: str, event: Event, ending: Ending) -> int | None:
+    if not users.revoke(tx, sub, ending.now):
+        return None
+    audit.record(tx, ending.entry(event, sub=sub))
+    ended = closing.count_grants(tx, OfUser(sub), ending.now)
+    if not _close_batch(tx, OfUser(sub), ending):
+        facts = {"sub": sub, "cause": ending.cause.word, "actor": ending.actor, "up_to": ending.now}
+        outbox.put(tx, [Message(Kind.CLOSE_REST, BRIDGE, facts)], ending.now)
+    return ended

@@ -1,0 +1,137 @@
+"""Ending many grants and sessions at once: a batch is one statement, whatever it is that they have in common."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from sqlalchemy import ColumnElement, and_, func, select, tuple_, update
+
+from bridge.history import Cause
+from bridge.store.database import Tx
+from bridge.store.grants import KeptGrant, kept_grant
+from bridge.store.tables import grants, sessions
+
+
+@dataclass(frozen=True, slots=True)
+class OfUser:
+    """Whatever a user has, at one client alone if that is named, opened up to a moment if that is."""
+
+    sub: str
+    client_id: str | None = None
+    up_to: int | None = None
+
+    def grants(self) -> ColumnElement[bool]:
+        """The condition on grants."""
+        mine = grants.c.sub == self.sub
+        if self.client_id is not None:
+            mine &= grants.c.client_id == self.client_id
+        return mine if self.up_to is None else mine & (grants.c.opened_at <= self.up_to)
+
+    def sessions(self) -> ColumnElement[bool]:
+        """The condition on browsers' sessions."""
+        mine = sessions.c.sub == self.sub
+        return mine if self.up_to is None else mine & (sessions.c.opened_at <= self.up_to)
+
+
+@dataclass(frozen=True, slots=True)
+class OfUpstream:
+    """Whatever rests on a session at Dynamic."""
+
+    environment_id: str
+    session_key: str
+
+    def grants(self) -> ColumnElement[bool]:
+        """The condition on grants."""
+        return and_(grants.c.environment_id == self.environment_id, grants.c.session_key == self.session_key)
+
+    def sessions(self) -> ColumnElement[bool]:
+        """The condition on browsers' sessions."""
+        return and_(sessions.c.environment_id == self.environment_id, sessions.c.session_key == self.session_key)
+
+
+@dataclass(frozen=True, slots=True)
+class OfSessions:
+    """Whatever came of some browsers' sessions."""
+
+    session_ids: tuple[str, ...]
+
+    def grants(self) -> ColumnElement[bool]:
+        """The condition on grants."""
+        return grants.c.session_id.in_(self.session_ids)
+
+
+@dataclass(frozen=True, slots=True)
+class EndedSession:
+    """A browser's session that has just been closed."""
+
+    session_id: str
+    sub: str
+
+
+@dataclass(frozen=True, slots=True)
+class Owed:
+    """A client that has to be told that its user's session has ended."""
+
+    client_id: str
+    sub: str
+    sid: str
+
+
+def count_grants(tx: Tx, of: OfUser, now: int) -> int:
+    """How many grants of these are open."""
+    return int(tx.execute(select(func.count()).select_from(grants).where(_open(of.grants(), now))).scalar_one())
+
+
+def close_grants(
+    tx: Tx, of: OfUser | OfUpstream | OfSessions, cause: Cause, now: int, *, limit: int, sparing: bool = False
+) -> list[KeptGrant]:
+    """End at most `limit` of the open grants; `sparing` those that live on when their user signs out."""
+    wanted = _open(of.grants(), now)
+    if sparing:
+        wanted = and_(wanted, func.coalesce(grants.c.survives_sign_out, False).is_(False))
+    some = select(grants.c.grant_id).where(wanted).order_by(grants.c.grant_id).limit(limit)
+    closed = (
+        update(grants)
+        .where(grants.c.grant_id.in_(some), grants.c.closed_at.is_(None))
+        .values(closed_at=now, closed_cause=cause.word)
+        .returning(*grants.c)
+    )
+    return [kept_grant(row) for row in tx.execute(closed)]
+
+
+def close_sessions(tx: Tx, of: OfUser | OfUpstream, cause: Cause, now: int, *, limit: int) -> list[EndedSession]:
+    """End at most `limit` of the open sessions of browsers."""
+    wanted = and_(of.sessions(), sessions.c.closed_at.is_(None))
+    some = select(sessions.c.session_id).where(wanted).order_by(sessions.c.session_id).limit(limit)
+    closed = (
+        update(sessions)
+        .where(sessions.c.session_id.in_(some), sessions.c.closed_at.is_(None))
+        .values(closed_at=now, closed_cause=cause.word)
+        .returning(sessions.c.session_id, sessions.c.sub)
+    )
+    return [EndedSession(row.session_id, row.sub) for row in tx.execute(closed)]
+
+
+def take_owed(tx: Tx, of: OfUser | OfUpstream | OfSessions, *, limit: int) -> list[Owed]:
+    """At most `limit` clients' sids that have to be told of these grants' end, each once.
+
+    From now on they are owed nothing: who takes must tell. Closed grants count too: their client's own session goes on.
+    """
+    owed = and_(of.grants(), grants.c.logout_owed.is_(True))
+    some = select(grants.c.client_id, grants.c.sid).where(owed).distinct().limit(limit)
+    taken = (
+        update(grants)
+        .where(owed, tuple_(grants.c.client_id, grants.c.sid).in_(some))
+        .values(logout_owed=False)
+        .returning(grants.c.client_id, grants.c.sub, grants.c.sid)
+    )
+    found = {Owed(row.client_id, row.sub, row.sid) for row in tx.execute(taken)}
+    return sorted(found, key=lambda one: (one.client_id, one.sid))
+
+
+def _open(these: ColumnElement[bool], now: int) -> ColumnElement[bool]:
+    return and_(these, grants.c.closed_at.is_(None), grants.c.expires_at > now)
+
+
+def ids_of(ended: Iterable[EndedSession]) -> tuple[str, ...]:
+    """Their ids."""
+    return tuple(session.session_id for session in ended)

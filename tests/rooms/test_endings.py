@@ -1,0 +1,238 @@
+"""The cascades of lifecycle/endings.py on both databases: what a cause ends, who is told, and in how many steps."""
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from families import APP, ENVIRONMENT, IDENTITY, NOW, SUB
+from sqlalchemy import text
+
+from bridge.errors import Refused
+from bridge.history import DYNAMIC, OPERATOR, Cause, acting_user
+from bridge.lifecycle.closing import BATCH, Ending
+from bridge.lifecycle.endings import (
+    close_rest,
+    delete_user,
+    disconnect,
+    end_dynamic_session,
+    erase_user,
+    revoke_user,
+    sign_out,
+)
+from bridge.lifecycle.signin import SessionPolicy, goes_on, open_or_renew
+from bridge.model import Assertion, Client, Grant, Session
+from bridge.store import Database, Tx, consents, grants, recognition, sessions, upstream, users
+from bridge.store.grants import Ground
+from bridge.store.recognition import Known
+from bridge.store.sessions import SignIn
+
+pytestmark = pytest.mark.both_databases
+
+TOLD = replace(APP, backchannel_logout_uri="https://app.example.com/logout")
+QUIET = Client("quiet")
+OFFLINE = Client("offline", backchannel_logout_uri="https://b.example.com/logout", offline_survives_logout=True)
+POLICY = SessionPolicy(idle_ttl=86400, absolute_ttl=30 * 86400)
+
+
+def assertion(sid: str = "s-1", original: str | None = None, at: int = NOW) -> Assertion:
+    return Assertion(ENVIRONMENT, SUB, sid, original, at, at + 7200, None, "large", b"1" * 32, {})
+
+
+def recognised(tx: Tx, by: Assertion) -> Known:
+    return recognition.recognise(tx, IDENTITY, by, primary_environment=ENVIRONMENT.environment_id, now=NOW)
+
+
+def signed_in(tx: Tx, sid: str = "s-1") -> Session:
+    known = recognised(tx, assertion(sid))
+    who = SignIn(known.user.sub, ENVIRONMENT.environment_id, sid, "https://x.example", NOW, (), NOW + 7200, NOW)
+    cookie = open_or_renew(tx, who, None, POLICY, client=APP, now=NOW)
+    held = sessions.find(tx, cookie, NOW)
+    assert held is not None
+    return held[0]
+
+
+def given(tx: Tx, client: Client, session: Session | None = None, *, sid: str = "s-1", offline: bool = False) -> Grant:
+    known = recognised(tx, assertion(sid))
+    scope = ("openid", "offline_access") if offline else ("openid",)
+    grant = Grant(client, known.user, scope, (), sid=f"{client.client_id}-{sid}", auth_time=NOW)
+    ground = Ground(ENVIRONMENT.environment_id, sid, NOW, session_id=session.session_id if session else None)
+    return grants.open_grant(tx, grant, ground, expires_at=NOW + 7200, now=NOW)
+
+
+def ending(cause: Cause = Cause.DYNAMIC_SESSION_ENDED) -> Ending:
+    return Ending(cause, DYNAMIC, NOW)
+
+
+def end(tx: Tx, key: str = "s-1", at: int = NOW) -> None:
+    end_dynamic_session(tx, ENVIRONMENT.environment_id, key, user_id=SUB, ended_at=at, ending=ending())
+
+
+def rows(database: Database, statement: str) -> list[tuple[Any, ...]]:
+    with database.reading() as tx:
+        return [tuple(row) for row in tx.execute(text(statement))]
+
+
+def told(database: Database) -> list[str]:
+    found = rows(database, "SELECT receiver, facts FROM outbox WHERE kind = 'backchannel_logout' ORDER BY id")
+    return [receiver for receiver, _ in found]
+
+
+def test_dynamic_ends_a_session_and_all_that_rests_on_it_alone(database: Database) -> None:
+    with database.writing() as tx:
+        session = signed_in(tx)
+        mine = given(tx, TOLD, session)
+        alone = given(tx, QUIET)  # by token exchange
+        other = given(tx, TOLD, sid="s-2")
+        end(tx)
+    assert rows(database, "SELECT closed_cause FROM sessions") == [("dynamic_session_ended",)]
+    closed = dict(rows(database, "SELECT grant_id, closed_cause FROM grants"))
+    assert closed == {
+        mine.grant_id: "dynamic_session_ended",
+        alone.grant_id: "dynamic_session_ended",
+        other.grant_id: None,
+    }
+    assert told(database) == ["app"]
+
+
+def test_what_rests_on_a_browsers_session_ends_with_it_whatever_session_at_dynamic_it_began_on(
+    database: Database,
+) -> None:
+    with database.writing() as tx:
+        session = signed_in(tx)
+        earlier = given(tx, TOLD, session)
+        again = replace(assertion("s-2"), issued_at=NOW)
+        known = recognised(tx, again)
+        who = SignIn(known.user.sub, ENVIRONMENT.environment_id, "s-2", "https://x.example", NOW, (), NOW + 7200, NOW)
+        open_or_renew(tx, who, (session, known.user), POLICY, client=APP, now=NOW)
+        end(tx, "s-2")
+    assert dict(rows(database, "SELECT grant_id, closed_cause FROM grants"))[earlier.grant_id] is not None
+
+
+def test_a_client_is_told_once_though_two_causes_end_its_session(database: Database) -> None:
+    with database.writing() as tx:
+        session = signed_in(tx)
+        given(tx, TOLD, session)
+        given(tx, TOLD, session)
+        sign_out(tx, session, actor=acting_user(SUB), now=NOW)
+        end(tx)
+    assert told(database) == ["app"]
+
+
+def test_an_offline_grant_survives_a_sign_out_where_its_client_says_so_but_no_end_at_dynamic(
+    database: Database,
+) -> None:
+    with database.writing() as tx:
+        session = signed_in(tx)
+        offline = given(tx, OFFLINE, session, offline=True)
+        online = given(tx, OFFLINE, session)
+        sign_out(tx, session, actor=acting_user(SUB), now=NOW)
+    assert dict(rows(database, "SELECT grant_id, closed_cause FROM grants")) == {
+        offline.grant_id: None,
+        online.grant_id: "signed_out",
+    }
+    assert told(database) == ["offline"]
+    with database.writing() as tx:
+        end(tx)
+    assert dict(rows(database, "SELECT grant_id, closed_cause FROM grants"))[offline.grant_id] is not None
+
+
+def test_no_token_of_an_ended_session_counts_not_even_one_that_never_came(database: Database) -> None:
+    with database.writing() as tx:
+        end(tx, at=NOW + 10)
+        assert recognised(tx, assertion()).ended
+        assert recognised(tx, assertion("s-9", "s-1", NOW + 5)).ended, "a refreshed token of before"
+        assert not recognised(tx, assertion("s-2")).ended
+
+
+def test_what_dynamic_issues_after_it_revoked_an_older_sid_opens_the_session_again(database: Database) -> None:
+    with database.writing() as tx:
+        recognised(tx, assertion())
+        end(tx, at=NOW + 10)
+        assert not recognised(tx, assertion("s-9", "s-1", NOW + 10)).ended
+        assert upstream.is_over(tx, ENVIRONMENT.environment_id, "s-1") is False
+        assert recognised(tx, assertion("s-1", None, NOW + 20)).ended, "the revoked sid itself never comes back"
+        assert upstream.newest_sid(tx, ENVIRONMENT.environment_id, "s-1") == "s-9"
+        assert upstream.key_of(tx, ENVIRONMENT.environment_id, "s-9") == "s-1"
+
+
+def test_nothing_is_opened_on_a_session_that_has_ended(database: Database) -> None:
+    with database.writing() as tx:
+        session = signed_in(tx)
+        end(tx)
+        assert not goes_on(tx, session, POLICY, NOW)
+        grant = Grant(APP, users.by_sub(tx, SUB), ("openid",), (), sid="x", auth_time=NOW)
+        ground = Ground(ENVIRONMENT.environment_id, "s-1", NOW + 1)
+        with pytest.raises(Refused):
+            grants.open_grant(tx, grant, ground, expires_at=NOW + 60, now=NOW)
+        who = SignIn(SUB, ENVIRONMENT.environment_id, "s-1", "https://x.example", NOW, (), NOW + 7200, NOW + 1)
+        assert open_or_renew(tx, who, None, POLICY, client=APP, now=NOW) is None
+
+
+def test_a_deleted_user_has_nothing_and_never_comes_back(database: Database) -> None:
+    with database.writing() as tx:
+        given(tx, TOLD, signed_in(tx))
+        consents.give(tx, SUB, "app", ("openid",), NOW)
+        user = users.by_sub(tx, SUB)
+        assert user is not None
+        assert delete_user(tx, user, ending(Cause.USER_DELETED))
+        assert not delete_user(tx, user, ending(Cause.USER_DELETED)), "a second telling"
+        known = recognised(tx, assertion("s-3", at=NOW + 100))
+        assert known.user.deleted
+        assert not known.user.claims
+        late = replace(IDENTITY, told_at=NOW + 100)
+        assert not recognition.bring_up_to_date(tx, late, NOW)
+        assert not consents.covers(tx, SUB, "app", ("openid",))
+    assert told(database) == ["app"]
+    assert rows(database, "SELECT count(*) FROM grants WHERE closed_at IS NULL") == [(0,)]
+
+
+def test_an_erased_user_is_forgotten_and_may_begin_anew_under_the_same_sub(database: Database) -> None:
+    with database.writing() as tx:
+        given(tx, TOLD)
+        assert erase_user(tx, SUB, actor=OPERATOR, now=NOW) == 1
+        erased = users.by_sub(tx, SUB)
+        assert erased is not None
+        assert not erased.claims
+        late = replace(IDENTITY, told_at=NOW + 50)
+        by = assertion("s-4", at=NOW + 50)
+        again = recognition.recognise(tx, late, by, primary_environment=ENVIRONMENT.environment_id, now=NOW + 50)
+        assert (again.user.sub, again.user.claims) == (SUB, IDENTITY.claims)
+
+
+def test_disconnecting_an_app_ends_its_grants_alone_and_tells_it(database: Database) -> None:
+    with database.writing() as tx:
+        session = signed_in(tx)
+        given(tx, TOLD, session)
+        kept = given(tx, OFFLINE, session)
+        consents.give(tx, SUB, "app", ("openid",), NOW)
+        assert disconnect(tx, SUB, "app", actor=acting_user(SUB), now=NOW) == 1
+        assert not consents.covers(tx, SUB, "app", ("openid",))
+    assert rows(database, "SELECT grant_id FROM grants WHERE closed_at IS NULL") == [(kept.grant_id,)]
+    assert told(database) == ["app"]
+    assert rows(database, "SELECT closed_at FROM sessions") == [(None,)]
+
+
+def test_many_grants_end_with_one_row_at_once_and_are_closed_batch_by_batch(database: Database) -> None:
+    many = 2 * BATCH + 50
+    with database.writing() as tx:
+        for number in range(many):
+            given(tx, TOLD, sid=f"s-{number}")
+        assert revoke_user(tx, SUB, actor=OPERATOR, now=NOW + 1) == many
+    assert rows(database, "SELECT count(*) FROM grants WHERE closed_at IS NULL") == [(many - BATCH,)]
+    assert rows(database, "SELECT kind, receiver FROM outbox WHERE kind = 'close_rest'") == [("close_rest", "bridge")]
+    rest = Ending(Cause.USER_REVOKED, OPERATOR, NOW + 1)
+    with database.writing() as tx:
+        assert not close_rest(tx, SUB, rest)
+    with database.writing() as tx:
+        assert close_rest(tx, SUB, rest)
+    assert rows(database, "SELECT count(*) FROM grants WHERE closed_at IS NULL") == [(0,)]
+    assert len(told(database)) == many
+
+
+def test_the_end_of_a_session_with_many_grants_is_whole(database: Database) -> None:
+    with database.writing() as tx:
+        for _ in range(BATCH + 1):
+            given(tx, TOLD)
+        end(tx)
+    assert rows(database, "SELECT count(*) FROM grants WHERE closed_at IS NULL") == [(0,)]
+    assert told(database) == ["app"]
