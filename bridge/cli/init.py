@@ -46,7 +46,7 @@ LOCAL_APP = "http://localhost:3000"
 )
 @click.option(
     "--signin-url",
-    help="The app's own sign-in page; '' for the bridge's.  [default: BRIDGE_SIGNIN_URL, or else <first origin>/signin]",
+    help="The app's own sign-in page; '' for the bridge's.  [default: BRIDGE_SIGNIN_URL, else <first origin>/signin]",
 )
 @click.option("--only-keys", is_flag=True, help="Print a new key for BRIDGE_SECRET_KEYS, and do nothing else.")
 @env_file_option
