@@ -125,14 +125,17 @@ def _examine(config: Config, registered: Sequence[Client]) -> bool:
             if not client.environments or environment.environment_id in client.environments
             for origin in client.assertion_origins
         }
-        examined = examine(
-            environment,
-            fetcher,
-            origins=origins,
-            max_lifetime=config.assertion_max_lifetime,
-            own_page=f"{config.issuer}/signin" if _has_own_page(config) else None,
+        findings = (
+            *examine(
+                environment,
+                fetcher,
+                origins=origins,
+                max_lifetime=config.assertion_max_lifetime,
+                own_page=f"{config.issuer}/signin" if _has_own_page(config) else None,
+            ),
+            *examine_webhooks(environment, fetcher, issuer=config.issuer),
         )
-        for finding in (*examined, *examine_webhooks(environment, fetcher, issuer=config.issuer)):
+        for finding in findings:
             mark, colour = marks[finding.level]
             click.echo(f"  {click.style(mark, fg=colour)} {finding.what}")
             if finding.mend:

@@ -96,6 +96,8 @@ def _environment(environment: Environment, *, development: bool) -> Iterator[Fau
         yield Fault(f"{where}, request_origin", problem, "Use an origin like https://app.example.com")
     if environment.live_check != "off" and not environment.api_token:
         yield Fault(f"{where}, api_token", "is needed for the live check", "Set DYNAMIC_API_TOKEN, or live_check off.")
+    if not 1 <= environment.live_check_ttl <= 3600:
+        yield Fault(f"{where}, live_check_ttl", "is not between 1 and 3600", "Choose a value in that range.")
     yield from _webhook_secrets(environment, where)
     for issuer in environment.issuers:
         if not issuer.endswith(f"/{environment.environment_id}"):

@@ -6,6 +6,7 @@ from urllib.parse import urlsplit
 
 from bridge.history import AuditEntry, Cause, Event, acting_user
 from bridge.lifecycle.closing import end_session
+from bridge.lifecycle.identifiers import Identifiers, identifiers_of
 from bridge.model import Assertion, Client, Session, User
 from bridge.store import Tx, audit, grants, sessions, upstream, users
 from bridge.store.grants import Ground
@@ -17,10 +18,11 @@ FRESHNESS_TOLERANCE = 5  # seconds that clocks may differ
 
 @dataclass(frozen=True, slots=True)
 class SessionPolicy:
-    """How long a browser's session lives. Seconds."""
+    """How long a browser's session lives, in seconds, and what the audit entry of its sign-in says of its user."""
 
     idle_ttl: int
     absolute_ttl: int
+    identifiers: Identifiers = "none"
 
     def expires_at(self, sign_in: SignIn, now: int) -> int:
         """Its absolute end: our own, or that of the trust in what it rests on."""
@@ -67,7 +69,14 @@ def goes_on(tx: Tx, session: Session, policy: SessionPolicy, now: int) -> bool:
 
 
 def open_or_renew(
-    tx: Tx, sign_in: SignIn, held: tuple[Session, User] | None, policy: SessionPolicy, *, client: Client, now: int
+    tx: Tx,
+    sign_in: SignIn,
+    held: tuple[Session, User] | None,
+    policy: SessionPolicy,
+    *,
+    client: Client,
+    user_agent: str | None,
+    now: int,
 ) -> str | None:
     """The cookie of the session that a proven sign-in opens, always a new value (no fixation).
 
@@ -83,11 +92,13 @@ def open_or_renew(
     expires_at = policy.expires_at(sign_in, now)
     idle_at = policy.idle_at(expires_at, now)
     if held is not None and held[0].sub == sign_in.sub:
-        cookie = sessions.sign_in_again(tx, held[0], sign_in, idle_at=idle_at, expires_at=expires_at)
+        cookie = sessions.sign_in_again(
+            tx, held[0], sign_in, user_agent=user_agent, idle_at=idle_at, expires_at=expires_at
+        )
     else:
         if held is not None:
             end_session(tx, held[0], Cause.SESSION_REPLACED, actor=actor, now=now)
-        cookie = sessions.open_session(tx, sign_in, idle_at=idle_at, expires_at=expires_at)
+        cookie = sessions.open_session(tx, sign_in, user_agent=user_agent, idle_at=idle_at, expires_at=expires_at)
     if cookie is not None:
         entry = AuditEntry(
             at=now,
@@ -95,7 +106,7 @@ def open_or_renew(
             actor=actor,
             client_id=client.client_id,
             sub=sign_in.sub,
-            detail={"origin": sign_in.origin},
+            detail={"origin": sign_in.origin, **identifiers_of(user.claims, policy.identifiers)},
         )
         audit.record(tx, entry)
     return cookie

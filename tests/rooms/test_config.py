@@ -57,6 +57,8 @@ def test_three_variables_make_a_configuration_that_is_safe_to_serve_with() -> No
         assertion_max_lifetime=30 * 86400,
         clock_skew=30,
         audit_retention=90 * 86400,
+        audit_stdout=False,
+        audit_identifiers="none",
         key_rotation=90 * 86400,
         signin_url=None,
         login_page=None,
