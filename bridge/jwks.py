@@ -66,6 +66,12 @@ class KeySet:
         key = self._find(self._refreshed() or {}, known.kid)
         return key if key is not None and key.key != known.key else None
 
+    def keep_fresh(self, now: int) -> None:
+        """Fetch the keys anew if they age and somebody has asked for them: for a thread beside the requests."""
+        del now
+        if self._kept is not None and self._since(self._kept.fetched_at) >= AGEING:
+            self._refresh_behind()
+
     def age(self) -> int | None:
         """Seconds since the keys were last fetched with success; None if never."""
         return None if self._kept is None else self._since(self._kept.fetched_at)

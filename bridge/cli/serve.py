@@ -63,10 +63,12 @@ def load_app(config: Config) -> Any:
     """What a worker process runs: the application, its logs as JSON lines."""
     from bridge import logs
     from bridge.app import rsgi_app
+    from bridge.background import Background, jobs
     from bridge.cli.deliver import start_delivery
 
     logs.set_up(config.log_level)
     door, parts = rsgi_app(config)
+    Background(parts.database, jobs(config, parts)).start()
     start_delivery(config, parts)
     return door
 

@@ -1,6 +1,6 @@
 """The endpoints for machines: the protocol's functions and the public documents, by path, without any framework.
 
-They are what is asked for most, so no framework stands before them (docs/decisions/0016). Two thin doors bring requests
+They are what is asked for most, so no framework stands before them (docs/decisions/0019). Two thin doors bring requests
 here: `rsgi` from our own server, `wsgi` from any other and from the tests.
 """
 

@@ -1,4 +1,4 @@
-"""RSGI's door: what our own server, granian, calls for each request (docs/decisions/0016).
+"""RSGI's door: what our own server, granian, calls for each request (docs/decisions/0019).
 
 One event loop reads bodies, so that a slow one holds up nobody, and answers what needs nobody else there and then.
 Pages, what has to wait for others, and everything that asks a database server go to a few threads.
