@@ -14,6 +14,8 @@ from urllib.parse import urlencode
 from bench import BenchFailed
 from bench.stage import HOST
 
+_IDLE = 3  # seconds after which a connection is not used again
+
 
 @dataclass(frozen=True, slots=True)
 class Request:
@@ -43,13 +45,17 @@ class Connection:
 
     def __init__(self, port: int) -> None:
         self._http = http.client.HTTPConnection(HOST, port, timeout=30)
+        self._used_at = 0.0
 
     def send(self, request: Request) -> bytes:
         """The body of the answer. Raises BenchFailed if it is another answer than expected, or none."""
+        if time.monotonic() - self._used_at > _IDLE:
+            self._http.close()  # the server may have hung up; it is opened again by itself
         try:
             self._http.request(request.method, request.path, request.body, dict(request.headers))
             answer = self._http.getresponse()
             body = answer.read()
+            self._used_at = time.monotonic()
         except (OSError, http.client.HTTPException) as error:
             raise BenchFailed(f"{request.path}: {error!r}") from error
         if answer.status != 200 or request.expects not in body:
@@ -110,8 +116,12 @@ class Crowd:
                         selector.modify(begun.wire, selectors.EVENT_READ, _begun(begun.wire, *exchange))
         return taken, time.perf_counter() - began_at
 
-    def close(self) -> None:
-        """Hang up."""
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
         for wire in self._wires:
             wire.close()
 

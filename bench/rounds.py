@@ -106,7 +106,6 @@ class Measured:
 class _Prepared:
     target: Target
     connection: Connection
-    crowd: Crowd
     found: Scenario
     figures: tuple[Figures, ...]
 
@@ -126,20 +125,21 @@ def measure(targets: Sequence[Target], plan: Plan, say: Callable[[str], None]) -
         memory = _measure_memory(first.found.cases[0], first, plan.memory_exchanges)
     finally:
         for one in prepared:
-            one.crowd.close()
             one.connection.close()
     found = tuple((one.target, one.figures) for one in prepared)
     return Measured(plan, found, memory, prepared[0].found.assertion_characters)
 
 
 def _prepare(target: Target, plan: Plan) -> _Prepared:
-    connection, crowd = Connection(target.stage.port), Crowd(target.stage.port, CONNECTIONS)
+    connection = Connection(target.stage.port)
     found = scenario(target.stage, connection)
     figures = tuple(Figures(case) for case in found.cases if not target.only or case.name in target.only)
     for row in figures:
         count = _block_size(row.case, plan)
-        crowd.send_in_turn(row.case.requests(count), count)
-    return _Prepared(target, connection, crowd, found, figures)
+        requests = row.case.requests(count)
+        with Crowd(target.stage.port, CONNECTIONS) as crowd:
+            crowd.send_in_turn(requests, count)
+    return _Prepared(target, connection, found, figures)
 
 
 def _measure_block(row: Figures, one: _Prepared, plan: Plan) -> None:
@@ -149,7 +149,8 @@ def _measure_block(row: Figures, one: _Prepared, plan: Plan) -> None:
         row.limit.append(one.found.cryptography.seconds(case.alg, repeats))
     requests = case.requests(count)
     before, before_there = cpu_seconds(stage.group), _database_seconds(stage)
-    latencies, took = one.crowd.send_in_turn(requests, count)
+    with Crowd(stage.port, CONNECTIONS) as crowd:
+        latencies, took = crowd.send_in_turn(requests, count)
     row.latencies += latencies
     row.per_second.append(count / took)
     row.cpu.append((cpu_seconds(stage.group) - before) / count)
@@ -165,7 +166,8 @@ def _measure_memory(case: Case, one: _Prepared, exchanges: int) -> Memory:
     worker = worker_of(one.target.stage.group)
     requests = case.requests(exchanges)
     before = memory_kib(worker)
-    one.crowd.send_in_turn(requests, exchanges)
+    with Crowd(one.target.stage.port, CONNECTIONS) as crowd:
+        crowd.send_in_turn(requests, exchanges)
     return Memory(exchanges, before, memory_kib(worker))
 
 
