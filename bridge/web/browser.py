@@ -11,6 +11,7 @@ from flask import Blueprint, Response, abort, request
 
 from bridge.clock import Clock
 from bridge.model import Client, User
+from bridge.oauth.account_client import ACCOUNT
 from bridge.oauth.refusals import page_status
 from bridge.oauth.request import MAX_BODY_BYTES, BrowserRequest
 from bridge.oauth.steps import (
@@ -143,11 +144,16 @@ def _response(step: Step, issuer: str, reasons_url: str) -> Response:
         case ShowLoggedOut(client):
             return render.logged_out(render.LoggedOut(*_known_as(client)))
         case ShowSignInMissing(client):
-            return render.signin_missing(render.SigninMissing(client.client_id, *_known_as(client)))
+            return render.signin_missing(render.SigninMissing(_registered_id(client), *_known_as(client)))
         case ShowError():
             return _error(step, reasons_url)
         case ShowAccount() | ShowErasure() | ShowErased() | Download():
             return account_response(step, issuer, _shown_user)
+
+
+def _registered_id(client: Client) -> str:
+    """The id under which a client's settings can be changed; empty for our own page, which has none."""
+    return "" if client.client_id == ACCOUNT else client.client_id
 
 
 def _consent(step: ShowConsent, issuer: str) -> Response:

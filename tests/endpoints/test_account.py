@@ -84,6 +84,7 @@ def test_without_a_sign_in_page_it_says_what_is_missing(bridge: Bridge) -> None:
     answer = Browser(bridge).follow(Browser(bridge).get("/account"))
     assert answer.status_code == 503
     assert "signin-missing-title" in ids_of(answer)
+    assert "bridge-account" not in answer.text, "it cannot be given a page of its own"
 
 
 def test_who_does_not_want_to_sign_in_is_told_and_may_try_again(site: Bridge, mac: Person) -> None:

@@ -8,7 +8,6 @@ import pytest
 from browsing import WEB, Browser, answered, form_of
 from conftest import ADDRESS, OFFLINE, Bridge
 from served import Command, command_for
-from test_command import environ_of
 
 from bridge.clock import system_clock
 from bridge.emulator import RunningEmulator, User
@@ -26,7 +25,15 @@ def site(bridge: Bridge) -> Bridge:
 
 @pytest.fixture
 def command(site: Bridge, tmp_path: Path, dynamic: RunningEmulator) -> Command:
-    return replace(command_for(tmp_path, dynamic), folder=Path.cwd(), environ=environ_of(site))
+    """The command, where the bridge is, and on its database."""
+    environ = {
+        "BRIDGE_DEVELOPMENT": "true",
+        "BRIDGE_ISSUER": site.config.issuer,
+        "BRIDGE_DATABASE_URL": site.config.database_url,
+        "BRIDGE_SECRET_KEYS": ",".join(site.config.secret_keys),
+        "DYNAMIC_ENVIRONMENT_ID": site.config.environments[0].environment_id,
+    }
+    return replace(command_for(tmp_path, dynamic), environ=environ)
 
 
 @pytest.fixture
