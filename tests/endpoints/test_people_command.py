@@ -50,6 +50,7 @@ def browser(site: Bridge, user: User) -> Browser:
     return made
 
 
+@pytest.mark.both_databases
 def test_show_tells_who_it_is_and_what_they_have(command: Command, user: User, browser: Browser) -> None:
     told = command("user", "show", user.id)
     assert told.returncode == 0, told.stderr
@@ -71,6 +72,7 @@ def test_wallets_and_addresses_are_shown_in_full_only_if_that_is_asked_for(
         assert value in full
 
 
+@pytest.mark.both_databases
 def test_a_session_is_listed_and_ended_by_its_id(site: Bridge, command: Command, user: User, browser: Browser) -> None:
     [listed] = json.loads(command("session", "list", user.id, "--json").stdout)
     assert listed["session_id"] in command("session", "list", user.id).stdout
