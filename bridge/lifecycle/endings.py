@@ -7,6 +7,8 @@ Locks are taken in one order everywhere, so that two endings cannot wait for eac
 sessions, grants.
 """
 
+from dataclasses import replace
+
 from bridge.history import BRIDGE, Cause, Event
 from bridge.lifecycle.closing import BATCH, Ending, close_grants, close_sessions, end_session, tell_clients
 from bridge.model import Session, User
@@ -62,15 +64,17 @@ def end_dynamic_session(
     yet (threats A22). Doing it twice does nothing.
     """
     user_id = user_id or upstream.user_of(tx, environment_id, session_key)
-    if user_id is not None:
-        users.session_ended(tx, environment_id, user_id, ending.now)
+    is_known = user_id is not None and users.session_ended(tx, environment_id, user_id, ending.now)
     kept_until = ending.now + KEPT
     newest = upstream.newest_sid(tx, environment_id, session_key)
     for sid in {newest, session_key}:
         upstream.end_sid(tx, environment_id, sid, session_key, ended_at, kept_until=kept_until)
     upstream.end(tx, environment_id, session_key, user_id or "", ended_at, kept_until=kept_until)
+    if user_id is not None and not is_known:
+        users.session_ended(tx, environment_id, user_id, ending.now)  # they may have come while we waited for the row
     user = None if user_id is None else users.by_id(tx, environment_id, user_id)
-    audit.record(tx, ending.entry(Event.DYNAMIC_SESSION_ENDED, sub=None if user is None else user.sub))
+    ended = replace(ending, detail={**ending.detail, "dynamic_session": session_key})
+    audit.record(tx, ended.entry(Event.DYNAMIC_SESSION_ENDED, sub=None if user is None else user.sub))
     resting = OfUpstream(environment_id, session_key)
     while True:
         closed = close_sessions(tx, resting, ending)
@@ -115,6 +119,7 @@ def erase_user(tx: Tx, sub: str, *, actor: str, now: int) -> int | None:
     if not users.erase(tx, sub, now):
         return None
     sessions.forget_browsers(tx, sub)
+    audit.forget_identifiers(tx, sub)
     consents.withdraw(tx, sub)
     return _end_user(tx, sub, Event.USER_ERASED, Ending(Cause.USER_ERASED, actor, now))
 
@@ -128,6 +133,7 @@ def delete_user(tx: Tx, user: User, ending: Ending, *, merged_into: str | None =
         return False
     users.erase(tx, user.sub, ending.now)
     sessions.forget_browsers(tx, user.sub)
+    audit.forget_identifiers(tx, user.sub)
     consents.withdraw(tx, user.sub)
     _end_user(tx, user.sub, Event.USER_DELETED if merged_into is None else Event.USER_MERGED, ending)
     return True

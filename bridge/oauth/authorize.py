@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from urllib.parse import urlencode
 
 from bridge.errors import NotServed, Refused
+from bridge.lifecycle.liveness import LiveCheck
 from bridge.lifecycle.signin import SessionPolicy, goes_on, open_or_renew
 from bridge.model import AuthorizationRequest, Client, User
 from bridge.oauth.account_client import ACCOUNT
@@ -51,9 +52,10 @@ class _Case:
 class Authorization:
     """Answers GET and POST /authorize."""
 
-    def __init__(self, site: Site, *, policy: SessionPolicy) -> None:
+    def __init__(self, site: Site, *, policy: SessionPolicy, live_check: LiveCheck) -> None:
         self._site = site
         self._policy = policy
+        self._live_check = live_check
 
     def respond(self, http: BrowserRequest) -> Outcome:
         """A redirect to the next step or to the client; a page where nobody can be redirected to (threats O2)."""
@@ -76,10 +78,15 @@ class Authorization:
             case = _Case(http, self._site.read(parameters, bare, http.now), query, progress)
             if stored is not None and form.get("switch") is not None:
                 case = case.as_somebody_else()
-            return self._site.database.decide(lambda tx: self._decide(tx, case, form.get("proof")))
+            proof = form.get("proof")
+            if proof is None and "login" not in case.request.prompt:  # else the session is not what they sign in by
+                self._live_check.of_browser(http.session, http.now)
+            return self._site.database.decide(lambda tx: self._decide(tx, case, proof))
         except Refused as why:
             return self._refused(bare, why)
         except NotServed as why:
+            if why.reason is Reason.LIVE_CHECK_UNAVAILABLE:  # RFC 6749 section 4.1.2.1 has a word for it
+                return self._refused(bare, why)
             return Outcome(ShowError(why, client, self._site.begin_again(client, stored)))
 
     def _as_get(self, http: BrowserRequest) -> Outcome:
@@ -96,7 +103,7 @@ class Authorization:
             request_id = requests.begin(tx, client.client_id, query, None, http.now)
         return Outcome(Redirect(self._site.authorize_url(client.client_id, request_id)))
 
-    def _refused(self, request: AuthorizationRequest, why: Refused) -> Outcome:
+    def _refused(self, request: AuthorizationRequest, why: NotServed) -> Outcome:
         if request.client.client_id == ACCOUNT:  # our own page, whose URL stays clean
             return Outcome(ShowError(why, None, request.redirect_uri))
         return Outcome(error_to_client(request, self._site.issuer, why, self._site.reasons_url))

@@ -31,7 +31,7 @@ def counts(site: Site, request: AuthorizationRequest, progress: Progress, held: 
 
 def is_worth_something(site: Site, session: Session, client: Client) -> bool:
     """Whether the page on which the session was proven counts for this client."""
-    return serves(session, client, site.signin_url(client))
+    return serves(session, client, site.signin_url(client), site.trusted_origins)
 
 
 def is_recent(request: AuthorizationRequest, progress: Progress, session: Session, now: int) -> bool:

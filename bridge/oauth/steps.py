@@ -6,7 +6,7 @@ from urllib.parse import urlencode, urlsplit
 
 from bridge.errors import NotServed
 from bridge.lifecycle.disclosure import Overview
-from bridge.model import AuthorizationRequest, Client, Json, Session, User
+from bridge.model import AuthorizationRequest, Client, Environment, Json, Session, User
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +39,27 @@ class ShowSignInMissing:
     """A page that says that there is no page yet on which this client's users could sign in."""
 
     client: Client
+
+
+@dataclass(frozen=True, slots=True)
+class ShowSignIn:
+    """Our own sign-in page, for a request that began. `restart`: where the sign-in can begin in another browser."""
+
+    client: Client
+    environment: Environment
+    request_id: str
+    prompt: str | None
+    login_hint: str | None = field(repr=False)
+    restart: str
+
+
+@dataclass(frozen=True, slots=True)
+class ShowSigningOut:
+    """A page that ends the session at Dynamic which our own sign-in page holds, then goes on to `target` if any."""
+
+    client: Client | None
+    environment: Environment
+    target: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +127,8 @@ Step = (
     | PostForm
     | ShowError
     | ShowSignInMissing
+    | ShowSignIn
+    | ShowSigningOut
     | ShowConsent
     | ShowLogout
     | ShowLoggedOut

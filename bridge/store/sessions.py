@@ -33,6 +33,18 @@ class SignIn:
     kept_at: int
 
 
+@dataclass(frozen=True, slots=True)
+class KeptSession:
+    """A browser's session as it is remembered, for an operator to look at. `ends_at`: if nobody uses it any more."""
+
+    session_id: str
+    sub: str
+    opened_at: int
+    ends_at: int
+    closed_at: int | None
+    closed_cause: str | None
+
+
 _OPEN = insert(sessions)
 _FIND = (
     select(sessions, *USER_BESIDE)
@@ -90,6 +102,23 @@ def close(tx: Tx, session_id: str, cause: Cause, now: int) -> bool:
 def forget_browsers(tx: Tx, sub: str) -> None:
     """Forget what the user's browsers called themselves, those of sessions that are over included."""
     tx.execute(update(sessions).where(sessions.c.sub == sub).values(user_agent=None))
+
+
+def matching(tx: Tx, wanted: str) -> list[KeptSession]:
+    """The sessions with that session_id or sub, oldest first, ended ones included."""
+    same = (sessions.c.session_id == wanted) | (sessions.c.sub == wanted)
+    found = select(sessions).where(same).order_by(sessions.c.opened_at, sessions.c.session_id)
+    return [
+        KeptSession(
+            row.session_id,
+            row.sub,
+            row.opened_at,
+            min(row.idle_at, row.expires_at),
+            row.closed_at,
+            row.closed_cause,
+        )
+        for row in tx.execute(found)
+    ]
 
 
 def _signed_in(sign_in: SignIn, cookie: str, idle_at: int, expires_at: int) -> dict[str, Any]:
