@@ -3,13 +3,19 @@
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
+from pathlib import Path
 from urllib.parse import urlsplit
 
 from flask import Flask
 
-from bridge.assets import TEMPLATES
+from bridge.assets import TEMPLATES, default_login_page
 from bridge.clock import Clock, system_clock
 from bridge.config.settings import Config
+from bridge.delivery.backchannel import BackchannelLogout
+from bridge.delivery.carriers import Carrier
+from bridge.delivery.deliver import THREADS, Delivery
+from bridge.delivery.reread import RereadUser
+from bridge.delivery.rest import CloseRest
 from bridge.dynamic.allowance import Allowance
 from bridge.dynamic.keys import LoadKeys, key_set, load_keys
 from bridge.dynamic.session_check import MOST_WAITING, SessionCheck
@@ -32,6 +38,7 @@ from bridge.oauth.holders import Holders
 from bridge.oauth.introspect import Introspection
 from bridge.oauth.jwt_bearer import JwtBearer
 from bridge.oauth.logout import Logout
+from bridge.oauth.own_page import OwnPage
 from bridge.oauth.refresh import Refresh
 from bridge.oauth.revoke import Revocation
 from bridge.oauth.server import TokenServer
@@ -42,6 +49,7 @@ from bridge.oauth.userinfo import Userinfo
 from bridge.store import Database
 from bridge.store import keys as stored_keys
 from bridge.store.clients import Clients
+from bridge.store.outbox import Kind
 from bridge.store.rotation import Rotation
 from bridge.store.seal import Sealer
 from bridge.store.telling import TellingDatabase
@@ -50,6 +58,7 @@ from bridge.tokens.keyring import Keyring
 from bridge.tokens.mint import Mint
 from bridge.tokens.pairwise import PairwiseSubjects, new_pairwise_key
 from bridge.web.browser import BrowserEndpoint, browser_blueprint
+from bridge.web.bundle import OFF, Bundle, NotBuiltError, bundle_blueprint, load_bundle
 from bridge.web.documents import Document, document_blueprint
 from bridge.web.edge import guard_edge
 from bridge.web.endpoints import Endpoint, endpoint_blueprint
@@ -74,6 +83,19 @@ class Parts:
     events: DynamicEvents
     close: Callable[[], None]
 
+    def delivery(self, config: Config, clock: Clock = system_clock) -> Delivery:
+        """What carries the outbox out: for each kind of message its carrier. It does nothing until it is run."""
+        carriers: dict[Kind, Carrier] = {
+            Kind.BACKCHANNEL_LOGOUT: BackchannelLogout(
+                clients=self.clients,
+                mint=self.mint,
+                fetcher=Fetcher(development=config.development, threads=2 * THREADS),  # its own bulkhead
+            ),
+            Kind.CLOSE_REST: CloseRest(self.database),
+            Kind.REREAD_USER: RereadUser(self.events),
+        }
+        return Delivery(self.database, carriers, clock)
+
 
 def assemble(config: Config, clock: Clock = system_clock, keys: LoadKeys = load_keys) -> Parts:
     """The parts that a configuration asks for, the protocol's endpoints apart. `keys`: where Dynamic's come from.
@@ -89,7 +111,7 @@ def assemble(config: Config, clock: Clock = system_clock, keys: LoadKeys = load_
 
         key_fetcher = Fetcher(development=config.development)
         profile_fetcher = Fetcher(development=config.development)  # its own bulkhead: profiles never delay keys
-        event_fetcher = Fetcher(development=config.development)  # and webhooks delay neither
+        event_fetcher = Fetcher(development=config.development, threads=8)  # and webhooks delay neither
         held.callback(key_fetcher.close)
         held.callback(profile_fetcher.close)
         live_fetcher = Fetcher(development=config.development, threads=MOST_WAITING)
@@ -130,6 +152,7 @@ def create_app(config: Config, clock: Clock = system_clock) -> Flask:
     issuer, prefix = config.issuer, urlsplit(config.issuer).path or None
     reasons_url = f"{issuer}/reasons"
 
+    bundle = _bundle(config)
     environments = {environment.environment_id: environment for environment in config.environments}
     authentication = ClientAuthentication(parts.clients, Throttle())
     token_server = TokenServer(
@@ -183,7 +206,8 @@ def create_app(config: Config, clock: Clock = system_clock) -> Flask:
     site = Site(
         issuer=issuer,
         reasons_url=reasons_url,
-        own_signin_url=config.signin_url,
+        default_signin_url=config.signin_url,
+        has_own_page=bundle is not None,
         database=parts.database,
         clients=parts.clients,
         environments=environments,
@@ -207,10 +231,17 @@ def create_app(config: Config, clock: Clock = system_clock) -> Flask:
         url_prefix=prefix,
     )
     app.register_blueprint(
-        browser_blueprint(_browser_endpoints(site, parts, config), issuer=issuer, reasons_url=reasons_url, clock=clock),
+        browser_blueprint(
+            _browser_endpoints(site, parts, config),
+            issuer=issuer,
+            reasons_url=reasons_url,
+            bundle=bundle,
+            clock=clock,
+        ),
         url_prefix=prefix,
     )
     app.register_blueprint(hook_blueprint(parts.events.receive, clock=clock), url_prefix=prefix)
+    app.register_blueprint(bundle_blueprint(bundle), url_prefix=prefix)
     app.register_blueprint(document_blueprint(_documents(discovery, parts.keyring, prefix or ""), clock))
     app.register_blueprint(page_blueprint(issuer=issuer, links=_links(issuer)), url_prefix=prefix)
     app.register_blueprint(ops_blueprint({"database": _database_check(parts.database)}))
@@ -231,11 +262,11 @@ def dynamic_events(config: Config, database: Database, fetcher: Fetcher) -> Dyna
 def _browser_endpoints(site: Site, parts: Parts, config: Config) -> tuple[BrowserEndpoint, ...]:
     """The endpoints for people."""
     policy = SessionPolicy(config.session_idle_ttl, config.session_absolute_ttl, config.audit_identifiers)
+    authorization = Authorization(site, policy=policy, live_check=parts.live_check)
     completion = SignInCompletion(site, parts.assertions, longest=config.assertion_max_lifetime)
     return (
-        BrowserEndpoint(
-            "/authorize", ("GET", "POST"), Authorization(site, policy=policy, live_check=parts.live_check).respond
-        ),
+        BrowserEndpoint("/authorize", ("GET", "POST"), authorization.respond),
+        BrowserEndpoint("/signin", ("GET",), OwnPage(site).respond),
         BrowserEndpoint("/signin/complete", ("POST",), completion.respond),
         BrowserEndpoint("/consent", ("GET", "POST"), Consent(site).respond),
         BrowserEndpoint("/logout", ("GET", "POST"), Logout(site).respond),
@@ -246,6 +277,17 @@ def _database(config: Config) -> Database:
     if not config.audit_stdout:
         return Database(config.database_url)
     return TellingDatabase(config.database_url, lambda entries: print_audit(entry.as_json() for entry in entries))
+
+
+def _bundle(config: Config) -> Bundle | None:
+    """What our own sign-in page runs; None if nobody has built it, or wants it."""
+    if config.login_page == OFF:
+        return None
+    directory = default_login_page() if config.login_page is None else Path(config.login_page)
+    try:
+        return load_bundle(directory)
+    except NotBuiltError:
+        return None
 
 
 def _own_secrets(database: Database, config: Config, now: int) -> tuple[Keyring, PairwiseSubjects]:

@@ -3,6 +3,7 @@
 from base64 import urlsafe_b64decode
 from collections import Counter
 from collections.abc import Iterator
+from pathlib import Path
 from urllib.parse import urlsplit
 from uuid import UUID
 
@@ -15,6 +16,7 @@ from bridge.oauth.rules import is_scope_word
 from bridge.store.engines import MEMORY, is_database_url, sqlite_path
 from bridge.store.seal import is_secret_key
 from bridge.tokens.claims import PROTOCOL_CLAIMS, PROVEN_CLAIMS
+from bridge.web.bundle import OFF, NotBuiltError, load_bundle
 
 SHORTEST_WEBHOOK_SECRET = 16  # characters; Dynamic makes them longer
 LONGEST_ASSERTION = 30 * 86400  # Dynamic's own maximum
@@ -40,6 +42,12 @@ def _issuer(config: Config) -> Iterator[Fault]:
 def _signin_page(config: Config) -> Iterator[Fault]:
     if config.signin_url is not None and (problem := page_problem(config.signin_url)):
         yield Fault("BRIDGE_SIGNIN_URL", problem, "Use a URL like https://app.example.com/signin")
+    if config.login_page not in (None, OFF):
+        try:
+            load_bundle(Path(str(config.login_page)))
+        except NotBuiltError:
+            mend = "Build it with: oidc-bridge login-page build --to DIRECTORY"
+            yield Fault("BRIDGE_LOGIN_PAGE", "holds no built sign-in page", mend)
 
 
 def _secret_keys(config: Config) -> Iterator[Fault]:
@@ -113,7 +121,7 @@ def _clients(config: Config) -> Iterator[Fault]:
             yield Fault(f"client {client_id}", f"is declared {count} times", "Keep one declaration.")
     known = {environment.environment_id for environment in config.environments}
     for client in config.clients:
-        yield from client_faults(client, environments=known, needs_secret=True)
+        yield from client_faults(client, environments=known, needs_secret=True, development=config.development)
 
 
 def _claims(config: Config) -> Iterator[Fault]:
@@ -151,6 +159,8 @@ def _limits(config: Config) -> Iterator[Fault]:
         yield Fault("BRIDGE_KEY_ROTATION", f"is not between {SHORTEST_ROTATION} and {LONGEST_ROTATION}", mend)
     if config.log_level not in ("DEBUG", "INFO", "WARNING", "ERROR"):
         yield Fault("BRIDGE_LOG_LEVEL", "is no log level", "Use DEBUG, INFO, WARNING or ERROR.")
+    if config.delivery not in ("serve", "off"):
+        yield Fault("BRIDGE_DELIVERY", "is neither serve nor off", "Use off where oidc-bridge deliver runs.")
 
 
 def _is_lower_uuid(value: str) -> bool:

@@ -25,12 +25,14 @@ class Config:
     audit_identifiers: Identifiers
     key_rotation: int  # 0: by command only
     signin_url: str | None  # the sign-in page of clients without their own
+    login_page: str | None  # directory of our own sign-in page as it was built; None: where the build puts it; or "off"
     session_idle_ttl: int
     session_absolute_ttl: int
     host: str
     port: int
     workers: int
     log_level: str
+    delivery: str  # serve: by every worker of `serve`; off: by `oidc-bridge deliver` alone
 
 
 @dataclass(frozen=True, slots=True)

@@ -66,12 +66,14 @@ class _Settings(BaseSettings):
     audit_identifiers: Identifiers = _setting("none", "BRIDGE_AUDIT_IDENTIFIERS", "audit_identifiers")
     key_rotation: int = _setting(90 * 86400, "BRIDGE_KEY_ROTATION", "key_rotation")
     signin_url: str | None = _setting(None, "BRIDGE_SIGNIN_URL", "signin_url")
+    login_page: str | None = _setting(None, "BRIDGE_LOGIN_PAGE", "login_page")
     session_idle_ttl: int = _setting(86400, "BRIDGE_SESSION_IDLE_TTL", "session_idle_ttl")
     session_absolute_ttl: int = _setting(30 * 86400, "BRIDGE_SESSION_ABSOLUTE_TTL", "session_absolute_ttl")
     host: str = _setting("127.0.0.1", "BRIDGE_HOST", "host")
     port: int = _setting(8080, "BRIDGE_PORT", "port")
     workers: int = _setting(1, "BRIDGE_WORKERS", "workers")
     log_level: str = _setting("INFO", "BRIDGE_LOG_LEVEL", "log_level")
+    delivery: str = _setting("serve", "BRIDGE_DELIVERY", "delivery")
     # One Dynamic environment needs no bridge.toml.
     environment_id: str | None = _setting(None, "DYNAMIC_ENVIRONMENT_ID", "NEXT_PUBLIC_DYNAMIC_ENVIRONMENT_ID")
     api_base_url: str | None = _setting(None, "DYNAMIC_API_BASE_URL")
@@ -206,12 +208,14 @@ def _config(settings: _Settings, faults: list[Fault]) -> Config:
         audit_identifiers=settings.audit_identifiers,
         key_rotation=settings.key_rotation,
         signin_url=settings.signin_url,
+        login_page=settings.login_page,
         session_idle_ttl=settings.session_idle_ttl,
         session_absolute_ttl=settings.session_absolute_ttl,
         host=settings.host,
         port=settings.port,
         workers=settings.workers,
         log_level=settings.log_level.upper(),
+        delivery=settings.delivery,
     )
 
 

@@ -12,6 +12,7 @@
     create_app (app)      /api/v0/...  Dynamic's own paths (api; sdk, for pages of any origin: cors)
        │                  /admin/...   ours: users, tokens, keys, switches, faults (admin)
        │                  /signin      a sign-in page as an app would have one, without a script (signin, pages/)
+       │                  /identity    the social providers, played by one page (identity)
        ▼
     run (server)          a loopback port in a thread; `fixture` makes it the pytest fixture `dynamic`
 

@@ -27,6 +27,7 @@ INDEX = {
     "PATCH /admin/users/<id>": "change fields or state; link: [credential], unlink: [credential id]",
     "POST /admin/users/<id>/tokens": "mint: shape, origin, lifetime, issued_at, claims, without, header, key, sid",
     "POST /admin/keys/rotate": "keep_old, same_kid",
+    "GET /admin/sessions": "every session so far: who signed in, by which credential, from which origin",
     "POST /admin/sessions/<sid>/revoke": "end a session; by_admin: as the customer does it",
     "GET /admin/switches": "what is assumed of Dynamic",
     "PUT /admin/switches": "change some",
@@ -44,6 +45,8 @@ def admin_api(emulator: Emulator) -> Blueprint:
     _guard(admin)
     _users(admin, emulator)
     _environment(admin, emulator)
+    _faults(admin, emulator)
+    _sign_ins(admin, emulator)
     webhooks_admin(admin, emulator)
     return admin
 
@@ -112,6 +115,12 @@ def _environment(admin: Blueprint, emulator: Emulator) -> None:
     def switch() -> ResponseReturnValue:
         return asdict(emulator.switch(**body_object(request.get_data())))
 
+    @admin.get("/requests")
+    def requests() -> ResponseReturnValue:
+        return {"requests": emulator.requests}
+
+
+def _faults(admin: Blueprint, emulator: Emulator) -> None:
     @admin.put("/faults")
     def fault() -> ResponseReturnValue:
         emulator.faults.set(**_sent(FAULT, "path_prefix", "mode"))
@@ -122,13 +131,15 @@ def _environment(admin: Blueprint, emulator: Emulator) -> None:
         emulator.faults.clear()
         return {"faults": {}}
 
+
+def _sign_ins(admin: Blueprint, emulator: Emulator) -> None:
+    @admin.get("/sessions")
+    def sessions() -> ResponseReturnValue:
+        return {"sessions": [asdict(session) for session in emulator.sessions()]}
+
     @admin.get("/email-codes")
     def email_codes() -> ResponseReturnValue:
         return {"email_codes": [asdict(sent) for sent in emulator.email_codes.sent()]}
-
-    @admin.get("/requests")
-    def requests() -> ResponseReturnValue:
-        return {"requests": emulator.requests}
 
 
 def _sent(checks: Mapping[str, Check], *required: str) -> dict[str, Any]:

@@ -48,6 +48,10 @@ class Sessions:
             raise UnknownSessionError("no such session")
         return self._sessions[known]
 
+    def everyone(self) -> list[Session]:
+        """All of them, the first opened first."""
+        return list(self._sessions.values())
+
     def small_sid(self, session: Session) -> str:
         """The sid that the small token carries when it has one of its own: fixed for a session."""
         own = str(uuid.uuid5(uuid.UUID(session.sid), "small"))

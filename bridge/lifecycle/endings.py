@@ -16,6 +16,7 @@ from bridge.store import Tx, audit, closing, consents, outbox, upstream, users
 from bridge.store.closing import OfSessions, OfUpstream, OfUser, ids_of
 from bridge.store.outbox import Kind, Message
 
+CLOCKS_DIFFER = 60  # seconds: what an instance whose clock is ahead has opened is ended too
 KEPT = 31 * 86400  # seconds for which it is remembered that a session ended: no assertion of it lives longer
 
 
@@ -44,13 +45,14 @@ def end_dynamic_session(
     yet (threats A22). Doing it twice does nothing.
     """
     user_id = user_id or upstream.user_of(tx, environment_id, session_key)
-    if user_id is not None:
-        users.session_ended(tx, environment_id, user_id, ending.now)
+    is_known = user_id is not None and users.session_ended(tx, environment_id, user_id, ending.now)
     kept_until = ending.now + KEPT
     newest = upstream.newest_sid(tx, environment_id, session_key)
     for sid in {newest, session_key}:
         upstream.end_sid(tx, environment_id, sid, session_key, ended_at, kept_until=kept_until)
     upstream.end(tx, environment_id, session_key, user_id or "", ended_at, kept_until=kept_until)
+    if user_id is not None and not is_known:
+        users.session_ended(tx, environment_id, user_id, ending.now)  # they may have come while we waited for the row
     user = None if user_id is None else users.by_id(tx, environment_id, user_id)
     ended = replace(ending, detail={**ending.detail, "dynamic_session": session_key})
     audit.record(tx, ended.entry(Event.DYNAMIC_SESSION_ENDED, sub=None if user is None else user.sub))
@@ -130,8 +132,14 @@ def disconnect(tx: Tx, sub: str, client_id: str, *, actor: str, now: int) -> int
 
 
 def close_rest(tx: Tx, sub: str, ending: Ending) -> bool:
-    """Close one more batch of what a user had whose end has been decided; whether that was the last."""
-    of = OfUser(sub)
+    """Close one more batch of what a user had when their end was decided; whether that was the last.
+
+    They may have signed in anew since then, and that stays.
+    """
+    return _close_batch(tx, OfUser(sub, up_to=ending.now + CLOCKS_DIFFER), ending)
+
+
+def _close_batch(tx: Tx, of: OfUser, ending: Ending) -> bool:
     closed = close_sessions(tx, of, ending)
     return max(len(closed), close_grants(tx, of, ending), tell_clients(tx, of, ending.now)) < BATCH
 
@@ -141,7 +149,7 @@ def _end_user(tx: Tx, sub: str, event: Event, ending: Ending) -> int | None:
         return None
     audit.record(tx, ending.entry(event, sub=sub))
     ended = closing.count_grants(tx, OfUser(sub), ending.now)
-    if not close_rest(tx, sub, ending):
+    if not _close_batch(tx, OfUser(sub), ending):
         facts = {"sub": sub, "cause": ending.cause.word, "actor": ending.actor, "up_to": ending.now}
         outbox.put(tx, [Message(Kind.CLOSE_REST, BRIDGE, facts)], ending.now)
     return ended

@@ -12,7 +12,7 @@ from bridge.dynamic.session_check import SessionCheck, Told
 from bridge.errors import FetchFailed, Unavailable
 from bridge.history import DYNAMIC, Cause
 from bridge.lifecycle.closing import Ending
-from bridge.lifecycle.dynamic_sessions import SUCCESSOR_WITHIN, goes_on_as
+from bridge.lifecycle.dynamic_sessions import goes_on_as
 from bridge.lifecycle.endings import KEPT, end_dynamic_session
 from bridge.model import Client, Environment
 from bridge.reasons import Reason
@@ -95,7 +95,6 @@ def _end(tx: Tx, known: Upstream, told: Told, now: int) -> None:
         known.environment_id,
         known.session_key,
         user_id=known.user_id,
-        # A refresh issues its token about when it revokes the sid that it replaces.
-        ended_at=now if revoked_at is None else revoked_at - SUCCESSOR_WITHIN,
+        ended_at=now if revoked_at is None else revoked_at,
         ending=Ending(Cause.DYNAMIC_SESSION_ENDED, DYNAMIC, now, {"event": "live_check"}),
     )

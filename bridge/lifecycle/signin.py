@@ -1,5 +1,6 @@
 """Sessions of browsers: whom one serves, when a sign-in is fresh, and how long what it opens may live."""
 
+from collections.abc import Set
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
@@ -38,14 +39,15 @@ def origin_of(url: str) -> str:
     return f"{parts.scheme}://{parts.netloc}"
 
 
-def serves(session: Session, client: Client, signin_url: str | None) -> bool:
+def serves(session: Session, client: Client, signin_url: str | None, trusted: Set[str]) -> bool:
     """Whether a session is worth anything to a client: it is worth what proved it.
 
-    One that was proven on the page where this client's users sign in, or on another of the client's own pages. Else
-    whoever runs one app could become its users at every other.
+    One that was proven on the page where this client's users sign in, or on another of the client's own pages, or by
+    the bridge itself (`trusted`, its own page's origin). Else whoever runs one app could become its users at every
+    other.
     """
     own_page = () if signin_url is None else (origin_of(signin_url),)
-    return session.origin in own_page or session.origin in client.assertion_origins
+    return session.origin in trusted or session.origin in own_page or session.origin in client.assertion_origins
 
 
 def is_fresh(assertion: Assertion, known: Known, began_at: int) -> bool:

@@ -20,7 +20,7 @@ def counts(site: Site, request: AuthorizationRequest, progress: Progress, held: 
     if held is None:
         return False
     session, user = held
-    if not serves(session, request.client, site.signin_url(request.client)):
+    if not serves(session, request.client, site.signin_url(request.client), site.trusted_origins):
         return False
     if request.wanted_sub is None or request.wanted_sub == site.subjects.shown_to(request.client, user.sub):
         return True

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from urllib.parse import urlencode, urlsplit
 
 from bridge.errors import NotServed
-from bridge.model import AuthorizationRequest, Client, User
+from bridge.model import AuthorizationRequest, Client, Environment, User
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +41,27 @@ class ShowSignInMissing:
 
 
 @dataclass(frozen=True, slots=True)
+class ShowSignIn:
+    """Our own sign-in page, for a request that began. `restart`: where the sign-in can begin in another browser."""
+
+    client: Client
+    environment: Environment
+    request_id: str
+    prompt: str | None
+    login_hint: str | None = field(repr=False)
+    restart: str
+
+
+@dataclass(frozen=True, slots=True)
+class ShowSigningOut:
+    """A page that ends the session at Dynamic which our own sign-in page holds, then goes on to `target` if any."""
+
+    client: Client | None
+    environment: Environment
+    target: str | None
+
+
+@dataclass(frozen=True, slots=True)
 class ShowConsent:
     """A page that asks the user to let a client have what it asks for."""
 
@@ -66,7 +87,17 @@ class ShowLoggedOut:
     client: Client | None = None
 
 
-Step = Redirect | PostForm | ShowError | ShowSignInMissing | ShowConsent | ShowLogout | ShowLoggedOut
+Step = (
+    Redirect
+    | PostForm
+    | ShowError
+    | ShowSignInMissing
+    | ShowSignIn
+    | ShowSigningOut
+    | ShowConsent
+    | ShowLogout
+    | ShowLoggedOut
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -61,12 +61,14 @@ def test_three_variables_make_a_configuration_that_is_safe_to_serve_with() -> No
         audit_identifiers="none",
         key_rotation=90 * 86400,
         signin_url=None,
+        login_page=None,
         session_idle_ttl=86400,
         session_absolute_ttl=30 * 86400,
         host="127.0.0.1",
         port=8080,
         workers=1,
         log_level="INFO",
+        delivery="serve",
     )
 
 
