@@ -207,7 +207,10 @@ class Grant:
 
 @dataclass(frozen=True, slots=True)
 class Session:
-    """A browser that is signed in here. `origin` is that of the page whose assertion opened it."""
+    """A browser that is signed in here. `origin` is that of the page whose assertion opened it.
+
+    `user_agent` is what the browser calls itself: a stranger's word, for its user's eyes alone.
+    """
 
     session_id: str
     sub: str
@@ -218,6 +221,7 @@ class Session:
     amr: tuple[str, ...]
     opened_at: int
     expires_at: int
+    user_agent: str | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,6 +19,7 @@ COMMANDS = {
     "client": "Registered applications.",
     "keys": "Keys that sign tokens, and the keys they are sealed under.",
     "user": "People who were here.",
+    "session": "Browsers that are signed in.",
     "outbox": "What has still to be told to others.",
     "deliver": "Tell it to them, in a process of its own.",
     "audit": "What happened, and why something ended.",

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from bridge.history import AuditEntry, Cause, Event
 from bridge.model import Json, Session
 from bridge.store import Tx, audit, closing, grants, outbox, revoked, sessions
-from bridge.store.closing import EndedSession, OfSessions, OfUpstream, OfUser
+from bridge.store.closing import EndedSession, OfSessions, OfSid, OfUpstream, OfUser
 from bridge.store.grants import KeptGrant
 from bridge.store.outbox import Kind, Message
 from bridge.tokens.read import AccessToken
@@ -74,7 +74,7 @@ def revoke_access_token(tx: Tx, token: AccessToken, *, sub: str | None, actor: s
     return True
 
 
-def close_grants(tx: Tx, of: OfUser | OfUpstream | OfSessions, ending: Ending, *, sparing: bool = False) -> int:
+def close_grants(tx: Tx, of: OfUser | OfUpstream | OfSessions | OfSid, ending: Ending, *, sparing: bool = False) -> int:
     """End a batch of grants; how many. `sparing`: not those that live on when their user signs out."""
     closed = closing.close_grants(tx, of, ending.cause, ending.now, limit=BATCH, sparing=sparing)
     audit.record_all(tx, (_closed(grant, ending) for grant in closed))
@@ -88,7 +88,7 @@ def close_sessions(tx: Tx, of: OfUser | OfUpstream, ending: Ending) -> list[Ende
     return closed
 
 
-def tell_clients(tx: Tx, of: OfUser | OfUpstream | OfSessions, now: int) -> int:
+def tell_clients(tx: Tx, of: OfUser | OfUpstream | OfSessions | OfSid, now: int) -> int:
     """Let a batch of the clients of these grants be told that the session has ended; how many that were."""
     owed = closing.take_owed(tx, of, limit=BATCH)
     messages = (Message(Kind.BACKCHANNEL_LOGOUT, one.client_id, {"sub": one.sub, "sid": one.sid}) for one in owed)

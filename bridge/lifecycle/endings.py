@@ -12,8 +12,8 @@ from dataclasses import replace
 from bridge.history import BRIDGE, Cause, Event
 from bridge.lifecycle.closing import BATCH, Ending, close_grants, close_sessions, end_session, tell_clients
 from bridge.model import Session, User
-from bridge.store import Tx, audit, closing, consents, outbox, upstream, users
-from bridge.store.closing import OfSessions, OfUpstream, OfUser, ids_of
+from bridge.store import Tx, audit, closing, consents, devices, grants, outbox, sessions, upstream, users
+from bridge.store.closing import OfSessions, OfSid, OfUpstream, OfUser, ids_of
 from bridge.store.outbox import Kind, Message
 
 CLOCKS_DIFFER = 60  # seconds: what an instance whose clock is ahead has opened is ended too
@@ -34,6 +34,25 @@ def sign_out(tx: Tx, session: Session, *, actor: str, now: int, cause: Cause = C
         pass
     while tell_clients(tx, of, now) == BATCH:
         pass
+
+
+def end_session_known_as(tx: Tx, wanted: str, *, actor: str, now: int, cause: Cause) -> bool:
+    """End the session with that session_id, or the one that a client knows by that sid, offline grants included.
+
+    False if there is none that lives. Clients are told of what they had of it.
+    """
+    of = OfSid(wanted)
+    known = {wanted, *(str(grant.session_id) for grant in grants.matching(tx, wanted) if grant.sid == wanted)}
+    found = [device for session_id in sorted(known) if (device := devices.device(tx, session_id)) is not None]
+    alive = [device.session for device in found if device.closed_at is None and now < device.session.expires_at]
+    for session in alive:
+        sign_out(tx, session, actor=actor, now=now, cause=cause)
+    ended = 0
+    while count := close_grants(tx, of, Ending(cause, actor, now)):  # those that came of no browser's session
+        ended += count
+    while tell_clients(tx, of, now):
+        pass
+    return bool(alive) or ended > 0
 
 
 def end_dynamic_session(
@@ -99,6 +118,7 @@ def erase_user(tx: Tx, sub: str, *, actor: str, now: int) -> int | None:
     """
     if not users.erase(tx, sub, now):
         return None
+    sessions.forget_browsers(tx, sub)
     audit.forget_identifiers(tx, sub)
     consents.withdraw(tx, sub)
     return _end_user(tx, sub, Event.USER_ERASED, Ending(Cause.USER_ERASED, actor, now))
@@ -112,6 +132,7 @@ def delete_user(tx: Tx, user: User, ending: Ending, *, merged_into: str | None =
     if not users.delete(tx, user.sub, ending.now, merged_into=merged_into):
         return False
     users.erase(tx, user.sub, ending.now)
+    sessions.forget_browsers(tx, user.sub)
     audit.forget_identifiers(tx, user.sub)
     consents.withdraw(tx, user.sub)
     _end_user(tx, user.sub, Event.USER_DELETED if merged_into is None else Event.USER_MERGED, ending)

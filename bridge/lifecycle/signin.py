@@ -69,7 +69,14 @@ def goes_on(tx: Tx, session: Session, policy: SessionPolicy, now: int) -> bool:
 
 
 def open_or_renew(
-    tx: Tx, sign_in: SignIn, held: tuple[Session, User] | None, policy: SessionPolicy, *, client: Client, now: int
+    tx: Tx,
+    sign_in: SignIn,
+    held: tuple[Session, User] | None,
+    policy: SessionPolicy,
+    *,
+    client: Client,
+    user_agent: str | None,
+    now: int,
 ) -> str | None:
     """The cookie of the session that a proven sign-in opens, always a new value (no fixation).
 
@@ -85,11 +92,13 @@ def open_or_renew(
     expires_at = policy.expires_at(sign_in, now)
     idle_at = policy.idle_at(expires_at, now)
     if held is not None and held[0].sub == sign_in.sub:
-        cookie = sessions.sign_in_again(tx, held[0], sign_in, idle_at=idle_at, expires_at=expires_at)
+        cookie = sessions.sign_in_again(
+            tx, held[0], sign_in, user_agent=user_agent, idle_at=idle_at, expires_at=expires_at
+        )
     else:
         if held is not None:
             end_session(tx, held[0], Cause.SESSION_REPLACED, actor=actor, now=now)
-        cookie = sessions.open_session(tx, sign_in, idle_at=idle_at, expires_at=expires_at)
+        cookie = sessions.open_session(tx, sign_in, user_agent=user_agent, idle_at=idle_at, expires_at=expires_at)
     if cookie is not None:
         entry = AuditEntry(
             at=now,

@@ -13,6 +13,7 @@ from bridge.errors import NotServed, Refused
 from bridge.lifecycle.liveness import LiveCheck
 from bridge.lifecycle.signin import SessionPolicy, goes_on, open_or_renew
 from bridge.model import AuthorizationRequest, Client, User
+from bridge.oauth.account_client import ACCOUNT
 from bridge.oauth.authorization_request import bare_request, find_client, find_redirect_uri
 from bridge.oauth.authorization_response import code_for, error_to_client, to_client
 from bridge.oauth.request import BrowserRequest, form_as_query, parse_parameters
@@ -103,6 +104,8 @@ class Authorization:
         return Outcome(Redirect(self._site.authorize_url(client.client_id, request_id)))
 
     def _refused(self, request: AuthorizationRequest, why: NotServed) -> Outcome:
+        if request.client.client_id == ACCOUNT:  # our own page, whose URL stays clean
+            return Outcome(ShowError(why, None, request.redirect_uri))
         return Outcome(error_to_client(request, self._site.issuer, why, self._site.reasons_url))
 
     def _decide(self, tx: Tx, case: _Case, proof: str | None) -> Outcome:
@@ -114,7 +117,8 @@ class Authorization:
         who = requests.redeem_sign_in(tx, request_id, proof)
         if who is None:  # it was sent twice; what the first one achieved counts
             return self._next(tx, case)
-        cookie = open_or_renew(tx, who, case.held, self._policy, client=case.request.client, now=now)
+        client, user_agent = case.request.client, case.http.user_agent
+        cookie = open_or_renew(tx, who, case.held, self._policy, client=client, user_agent=user_agent, now=now)
         if cookie is None:  # the user has signed out since: what was proven is worth nothing
             held = sessions.find(tx, case.http.session, now)
             return self._next(tx, replace(case, held=held, progress=Progress()))
@@ -143,6 +147,8 @@ class Authorization:
             return self._next(tx, replace(case, progress=Progress()))  # sent twice, and the other one was answered
         if not goes_on(tx, session, self._policy, now):
             return self._next(tx, replace(case, progress=Progress(), held=None))  # signed out in this very moment
+        if request.client.client_id == ACCOUNT:  # our own page sees the session itself: no code, no grant
+            return Outcome(Redirect(request.redirect_uri))
         return Outcome(to_client(request, self._site.issuer, {"code": code_for(tx, request, session, user, now)}))
 
     def _finish(self, tx: Tx, case: _Case) -> bool:
@@ -164,6 +170,8 @@ class Authorization:
 
     def _must_consent(self, tx: Tx, case: _Case, user: User) -> bool:
         request = case.request
+        if request.client.client_id == ACCOUNT:
+            return False
         allowed = consents.covers(tx, user.sub, request.client.client_id, request.consent_scope)
         if case.progress.consented_by == user.sub:
             return not allowed  # what was shown: the client may have been given more since

@@ -52,7 +52,7 @@ class Logout:
             fields = {name: value for name in _CARRIED if (value := form.get(name)) is not None}
             if client is not None:
                 fields["client_id"] = client.client_id
-            seal = seal_of(str(http.session), *_purpose(session, client))
+            seal = seal_of(str(http.session), *purpose_of(session, client))
             return Outcome(ShowLogout(client, user, {**fields, "seal": seal}))
         self._site.database.decide(lambda tx: sign_out(tx, session, actor=acting_user(user.sub), now=http.now))
         return Outcome(self._ended(session, client, target), session="")
@@ -83,14 +83,15 @@ class Logout:
         """Whether it is the user who wants to: an ID token names this session, or they have said so. Raises Refused."""
         session, _ = held
         if http.method == "POST":
-            self._site.check_form(http, form, http.session, *_purpose(session, client))
+            self._site.check_form(http, form, http.session, *purpose_of(session, client))
             return True
         if client is None or hinted is None:
             return False
         return hinted == client_session(session.environment_id, session.session_key, client.client_id)
 
 
-def _purpose(session: Session, client: Client | None) -> tuple[str, ...]:
+def purpose_of(session: Session, client: Client | None) -> tuple[str, ...]:
+    """What the seal of a form that signs out is made for."""
     return "logout", session.session_id, "" if client is None else client.client_id
 
 

@@ -132,7 +132,7 @@ class Site:
 
     def check_form(self, http: BrowserRequest, form: Form, cookie: str | None, *purpose: str) -> None:
         """Raises Refused unless a form of ours comes from the page that we showed, for this very purpose (O16)."""
-        if http.origin not in (None, self.origin) or not _fits(form.get("seal"), cookie, *purpose):
+        if http.origin not in (None, self.origin) or not fits(form.get("seal"), cookie, *purpose):
             raise Refused(SignInReason.FORM_FORGED)
 
     def new_browser(self) -> str:
@@ -164,7 +164,7 @@ def seal_of(cookie: str, *parts: str) -> str:
     return hmac.new(cookie.encode("utf-8", "surrogatepass"), message, hashlib.sha256).hexdigest()
 
 
-def _fits(seal: str | None, cookie: str | None, *parts: str) -> bool:
+def fits(seal: str | None, cookie: str | None, *parts: str) -> bool:
     """Whether a form brings the seal of what it was shown for."""
     if seal is None or cookie is None:
         return False

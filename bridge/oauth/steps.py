@@ -5,7 +5,8 @@ from dataclasses import dataclass, field
 from urllib.parse import urlencode, urlsplit
 
 from bridge.errors import NotServed
-from bridge.model import AuthorizationRequest, Client, Environment, User
+from bridge.lifecycle.disclosure import Overview
+from bridge.model import AuthorizationRequest, Client, Environment, Json, Session, User
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +88,40 @@ class ShowLoggedOut:
     client: Client | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class ShowAccount:
+    """The users' own page. `seals`: of each form on it, by what it does and to what. `notice`: what was just done."""
+
+    session: Session
+    user: User
+    overview: Overview
+    clients: Mapping[str, Client]
+    seals: Mapping[tuple[str, str], str] = field(repr=False)
+    notice: str | None
+    now: int
+
+
+@dataclass(frozen=True, slots=True)
+class ShowErasure:
+    """A page that asks whether the user's data shall be erased."""
+
+    user: User
+    seal: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class ShowErased:
+    """A page that says that the user's data has been erased."""
+
+
+@dataclass(frozen=True, slots=True)
+class Download:
+    """A JSON document for the user to keep."""
+
+    name: str
+    document: Json = field(repr=False)
+
+
 Step = (
     Redirect
     | PostForm
@@ -97,6 +132,10 @@ Step = (
     | ShowConsent
     | ShowLogout
     | ShowLoggedOut
+    | ShowAccount
+    | ShowErasure
+    | ShowErased
+    | Download
 )
 
 

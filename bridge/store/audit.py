@@ -1,10 +1,10 @@
 """The audit log: one row for each decision that mattered, written in the transaction that made it."""
 
 import json
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from typing import Any
 
-from sqlalchemy import Row, insert, or_, select, update
+from sqlalchemy import Row, and_, insert, or_, select, update
 
 from bridge.history import AuditEntry, Cause, Event
 from bridge.model import Json
@@ -79,6 +79,22 @@ def newest(tx: Tx, *, limit: int) -> list[AuditEntry]:
         for row in tx.execute(select(audit).order_by(audit.c.id.desc()).limit(limit))
         if row.event in _EVENTS
     ][::-1]
+
+
+def news_of_user(
+    tx: Tx, sub: str, events: Collection[Event], closings: Collection[Cause], *, limit: int
+) -> list[AuditEntry]:
+    """The newest entries of these events about a user, and of grants closed for these causes; the newest first."""
+    closed = and_(audit.c.event == Event.GRANT_CLOSED.word, audit.c.cause.in_([cause.word for cause in closings]))
+    wanted = or_(audit.c.event.in_([event.word for event in events]), closed)
+    mine = select(audit).where(audit.c.sub == sub, wanted).order_by(audit.c.id.desc()).limit(limit)
+    return [_entry(row) for row in tx.execute(mine)]
+
+
+def of_user(tx: Tx, sub: str, *, limit: int) -> list[AuditEntry]:
+    """The newest entries about a user, the newest first."""
+    mine = select(audit).where(audit.c.sub == sub).order_by(audit.c.id.desc()).limit(limit)
+    return [_entry(row) for row in tx.execute(mine) if row.event in _EVENTS]
 
 
 def about_user(tx: Tx, sub: str) -> list[AuditEntry]:

@@ -116,7 +116,9 @@ def recognise(tx: Tx, identity: Identity, assertion: Assertion, *, primary_envir
     auth_time = _session_remembered(tx, row, assertion, now)
     first_seen_at = now if row.auth_time is None else row.first_seen_at
     user = replace(user_of(row), claims=json.loads(claims))
-    return Known(user, auth_time, first_seen_at, signed_out=row.signed_out_at is not None)
+    # Signing out everywhere ends no session at Dynamic: what was seen of one before opens nothing silently any more.
+    everywhere = first_seen_at is not None and user.was_revoked_since(first_seen_at)
+    return Known(user, auth_time, first_seen_at, signed_out=row.signed_out_at is not None or everywhere)
 
 
 def bring_up_to_date(tx: Tx, identity: Identity, now: int) -> bool:

@@ -15,10 +15,14 @@ from bridge.model import Client, Environment, User
 from bridge.oauth.refusals import page_status
 from bridge.oauth.request import MAX_BODY_BYTES, BrowserRequest
 from bridge.oauth.steps import (
+    Download,
     Outcome,
     PostForm,
     Redirect,
+    ShowAccount,
     ShowConsent,
+    ShowErased,
+    ShowErasure,
     ShowError,
     ShowLoggedOut,
     ShowLogout,
@@ -28,7 +32,9 @@ from bridge.oauth.steps import (
     Step,
 )
 from bridge.web import render, signin_pages, untrusted
+from bridge.web.account_view import account_response
 from bridge.web.bundle import PATH, Bundle
+from bridge.web.device import printable
 from bridge.web.endpoints import log_refusal
 from bridge.web.page import Bundled
 from bridge.web.wording import for_people
@@ -97,6 +103,7 @@ def _add(
             browser=_ours(sent.get(cookies.browser)),
             session=_ours(sent.get(cookies.session)),
             now=clock(),
+            user_agent=printable(request.headers.get("user-agent")),
         )
         outcome = endpoint.respond(http)
         response = show(outcome.step)
@@ -146,6 +153,8 @@ def _response(step: Step, issuer: str, reasons_url: str) -> Response:
             return render.signin_missing(render.SigninMissing(client.client_id, *_known_as(client)))
         case ShowError():
             return _error(step, reasons_url)
+        case ShowAccount() | ShowErasure() | ShowErased() | Download():
+            return account_response(step, issuer, _shown_user)
 
 
 def _with_script(step: ShowSignIn | ShowSigningOut, issuer: str, bundle: Bundle) -> Response:

@@ -1,7 +1,7 @@
 """What every page is made by: a template, under the headers with which it is safe to show."""
 
 import secrets
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 from urllib.parse import urlsplit
@@ -34,7 +34,7 @@ def page(
     status: int = 200,
     posts_to: str | None = None,
     referrer: ReferrerPolicy | None = None,
-    logo: str | None = None,
+    logos: Iterable[str] = (),
     script: bool = False,
     public: bool = False,
     bundle: Bundled | None = None,
@@ -44,7 +44,7 @@ def page(
     if posts_to is not None and untrusted.link(posts_to) is None:
         raise ValueError(f"{template}: a form can be posted to http(s) only")
     nonce = secrets.token_urlsafe(16)
-    images = [] if logo is None else [f"https://{urlsplit(logo).netloc}"]
+    images = list(dict.fromkeys(f"https://{urlsplit(logo).netloc}" for logo in logos))
     if bundle is None:
         policy = ["default-src 'none'", f"style-src 'nonce-{nonce}'"]
     else:

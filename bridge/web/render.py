@@ -126,7 +126,7 @@ def consent(page: Consent) -> Response:
     return _page(
         "consent.html",
         posts_to=page.action,
-        logo=app["logo_uri"],
+        logos=filter(None, [app["logo_uri"]]),
         app=app,
         user=untrusted.line(page.user),
         scopes=scopes,

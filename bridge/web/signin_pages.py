@@ -35,7 +35,7 @@ def sign_in(what: SignIn) -> Response:
     return page(
         "signin.html",
         posts_to=what.action,
-        logo=app["logo_uri"],
+        logos=filter(None, [app["logo_uri"]]),
         bundle=what.bundle,
         app=app,
         fields=[("request", what.request_id)],
