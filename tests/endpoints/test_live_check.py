@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Thread
 from typing import Any
@@ -16,7 +17,9 @@ from conftest import APP_ORIGIN, OFFLINE, Bridge, refusal
 
 from bridge.app import create_app
 from bridge.dynamic.allowance import BURST, Allowance
+from bridge.dynamic.live import examine_live_check
 from bridge.emulator import Session, User
+from bridge.fetch import Fetcher
 
 ENDED = (400, "invalid_grant", "grant_ended")
 AWAY = (503, "temporarily_unavailable", "live_check_unavailable")
@@ -410,3 +413,18 @@ def test_with_the_live_check_on_a_grant_lives_as_long_as_its_session_at_dynamic(
         token = answer.json["refresh_token"]
     bridge.clock.forward(86400)
     assert refusal(bridge.refresh(token)) == ENDED
+
+
+def test_whether_the_live_check_can_ask_is_found_out_before_it_matters(checking: Callable[..., Bridge]) -> None:
+    bridge = checking()
+    (environment,) = bridge.config.environments
+    fetcher = Fetcher(development=True)
+    try:
+        assert [finding.level for finding in examine_live_check(environment, fetcher)] == ["ok"]
+        assert not list(examine_live_check(replace(environment, live_check="off"), fetcher))
+        bridge.dynamic.emulator.api_token = "dyn_another"
+        (wrong,) = examine_live_check(environment, fetcher)
+        assert wrong.level == "fault"
+        assert "environment.users.read" in wrong.mend
+    finally:
+        fetcher.close()

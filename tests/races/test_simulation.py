@@ -97,6 +97,8 @@ class Week:
 
     def _sends(self, step: Step) -> None:
         device, sent = step.device, step.token
+        if device.is_out:
+            return
         try:
             token, state = self._database.decide(lambda tx: present(tx, self._client, sent, step.at))
         except Refused as refused:
@@ -136,7 +138,9 @@ def test_nobody_is_thrown_out_who_is_away_over_a_long_weekend(database_in_memory
     assert a_week(database_in_memory, APP, 100, longest_sleep=72 * HOUR, seed=2).thrown_out == []
 
 
-@pytest.mark.parametrize("strict", [{"refresh_retry_ttl": DAY}, {"refresh_retry_ttl": 0}, {"refresh_grace": 0}])
+@pytest.mark.parametrize(
+    "strict", [{"refresh_retry_ttl": DAY}, {"refresh_retry_ttl": 0}, {"refresh_grace": 0, "refresh_retry_ttl": 0}]
+)
 def test_with_less_patience_honest_users_are_thrown_out(database_in_memory: Database, strict: dict[str, int]) -> None:
     """Why the windows are as long as they are: an answer that was lost, and nobody there for a day."""
     client = replace(APP, **strict)
