@@ -12,7 +12,8 @@ from typing import Any
 
 import pytest
 import requests
-from browsing import SIGNIN_ORIGIN, WEB, Browser, answered, parameters
+from accounts import OPERATORS_PAGE, person
+from browsing import SIGNIN_ORIGIN, WEB, Browser, answered, ids_of, parameters
 from conftest import APP_ORIGIN, OFFLINE, Bridge, refusal
 
 from bridge.app import create_app
@@ -392,6 +393,19 @@ def test_silent_use_without_an_answer_goes_on_or_is_sent_back_for_later(web: Cal
         assert again.headers["Location"].startswith(WEB["signin_url"]), "a new sign-in needs no answer"
         back = browser.hand_back(again, bridge.assertion())
         assert "code" in parameters(back.headers["Location"])
+
+
+def test_the_users_own_page_is_not_shown_to_a_session_that_dynamic_has_ended(checking: Callable[..., Bridge]) -> None:
+    bridge = checking(BRIDGE_SIGNIN_URL=OPERATORS_PAGE)
+    user, someone = bridge.user(), person(bridge)
+    assert "account-title" in ids_of(someone.enter(user))
+    bridge.clock.forward(60)
+    bridge.dynamic.emulator.faults.set(SESSIONS, "down")
+    assert someone.get("/account").status_code == 503
+    bridge.dynamic.emulator.faults.clear()
+    bridge.clock.forward(60)
+    bridge.dynamic.emulator.management.revoke_sessions(user.id)
+    assert someone.follow(someone.get("/account")).headers["Location"].startswith(OPERATORS_PAGE)
 
 
 def test_off_asks_nothing(checking: Callable[..., Bridge]) -> None:
