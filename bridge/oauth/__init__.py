@@ -15,6 +15,7 @@ BrowserRequest ──▶ authorize ──▶ Outcome: a step and cookies
                  │
                  ├─ authorization_request, authorization_response   what is asked, what is answered
                  ├─ signin       where a sign-in page hands back a Dynamic JWT
+                 ├─ own_page     our own sign-in page
                  ├─ consent, logout
                  ├─ standing     whether who is signed in counts for a request
                  ├─ site         what these share: URLs, stored requests, the seal of our forms
