@@ -149,7 +149,7 @@ def _browser_endpoints(site: Site, parts: Parts, config: Config) -> tuple[Browse
     """The endpoints for people."""
     policy = SessionPolicy(config.session_idle_ttl, config.session_absolute_ttl, config.audit_identifiers)
     authorization = Authorization(site, policy=policy, live_check=parts.live_check)
-    account = Account(site, policy=policy)
+    account = Account(site, policy=policy, live_check=parts.live_check)
     completion = SignInCompletion(site, parts.assertions, longest=config.assertion_max_lifetime)
     return (
         BrowserEndpoint("/authorize", ("GET", "POST"), authorization.respond),
