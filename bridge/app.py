@@ -14,6 +14,7 @@ from bridge.delivery.backchannel import BackchannelLogout
 from bridge.delivery.carriers import Carrier
 from bridge.delivery.deliver import THREADS, Delivery
 from bridge.delivery.rest import CloseRest
+from bridge.delivery.turns import Turns
 from bridge.dynamic.keys import LoadKeys, key_set, load_keys
 from bridge.dynamic.verify import Verifier
 from bridge.fetch import Fetcher
@@ -71,15 +72,16 @@ class Parts:
 
     def delivery(self, config: Config, clock: Clock = system_clock) -> Delivery:
         """What carries the outbox out: for each kind of message its carrier. It does nothing until it is run."""
+        turns = Turns(self.database)
         carriers: dict[Kind, Carrier] = {
             Kind.BACKCHANNEL_LOGOUT: BackchannelLogout(
                 clients=self.clients,
                 mint=self.mint,
                 fetcher=Fetcher(development=config.development, threads=2 * THREADS),  # its own bulkhead
             ),
-            Kind.CLOSE_REST: CloseRest(self.database),
+            Kind.CLOSE_REST: CloseRest(turns),
         }
-        return Delivery(self.database, carriers, clock)
+        return Delivery(turns, carriers, clock)
 
 
 def assemble(config: Config, clock: Clock = system_clock, keys: LoadKeys = load_keys) -> Parts:
