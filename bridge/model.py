@@ -44,8 +44,15 @@ class Environment:
     request_origin: str | None = None  # the Origin header of our calls, if the environment demands a listed one
     legacy_scope: bool = False  # accept sign-ins without scope, as environments issued them before 2026
     refresh_window: int = 30 * 86400  # how long Dynamic keeps a session renewable; dates the sign-in by refreshExp
-    revocations_heard: bool = False  # somebody tells us when a session ends at Dynamic: grants may outlive its JWT
+    webhook_secrets: tuple[str, ...] = field(default=(), repr=False)  # what its webhooks may be signed with
+    live_check: Literal["off", "open", "closed"] = "off"  # ask whether a session lives; and if Dynamic does not answer
+    live_check_ttl: int = 60  # seconds for which its answer holds
     disabled: bool = False
+
+    @property
+    def revocations_heard(self) -> bool:
+        """Whether we learn that a session has ended at Dynamic: grants may then outlive its JWT."""
+        return bool(self.webhook_secrets) or self.live_check != "off"
 
     def accepted_issuers(self) -> frozenset[str]:
         """Every `iss` that stands for this environment, for byte-equal comparison."""
@@ -157,7 +164,7 @@ class Client:
     assertion_once: bool = False
     refresh_rotation: bool = True
     refresh_grace: int = 30  # seconds in which a spent refresh token still leads to its family's newest one
-    refresh_retry_ttl: int = 86400  # seconds in which it still leads to a successor that was never used
+    refresh_retry_ttl: int = 7 * 86400  # seconds in which it still leads to a successor that was never used
     refresh_idle_ttl: int = 14 * 86400  # seconds that a refresh token lives unused
     refresh_absolute_ttl: int = 30 * 86400  # seconds that a grant lives, however often it is refreshed
     redirect_uris: tuple[str, ...] = ()  # where codes may be sent, byte by byte
@@ -200,7 +207,10 @@ class Grant:
 
 @dataclass(frozen=True, slots=True)
 class Session:
-    """A browser that is signed in here. `origin` is that of the page whose assertion opened it."""
+    """A browser that is signed in here. `origin` is that of the page whose assertion opened it.
+
+    `user_agent` is what the browser calls itself: a stranger's word, for its user's eyes alone.
+    """
 
     session_id: str
     sub: str
@@ -211,6 +221,7 @@ class Session:
     amr: tuple[str, ...]
     opened_at: int
     expires_at: int
+    user_agent: str | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True, slots=True)

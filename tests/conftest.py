@@ -26,6 +26,7 @@ from bridge.store.seal import new_secret_key
 pytest_plugins = ["bridge.emulator.fixture", "not_tested", "browser.plugin", "databases", "racing"]
 
 ISSUER = "http://localhost:8080"
+WEBHOOK_SECRET = "dyn_webhook-secret-of-the-tests"
 APP_ORIGIN = "https://app.example.com"
 JWT = "urn:ietf:params:oauth:token-type:jwt"
 ADDRESS = "0x52908400098527886E0F7030069857D2E4169EE7"
@@ -166,6 +167,7 @@ def make_bridge(
             "BRIDGE_SECRET_KEYS": new_secret_key(),
             "DYNAMIC_ENVIRONMENT_ID": dynamic.emulator.environment_id,
             "DYNAMIC_API_BASE_URL": dynamic.base_url,
+            "BRIDGE_LOGIN_PAGE": "off",  # whether or not it was built in this checkout
             **settings,
         }
         Path("bridge.toml").write_text(toml, encoding="utf-8")

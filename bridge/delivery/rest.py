@@ -20,7 +20,7 @@ class CloseRest:
         """One more batch, in one transaction. Raises Unavailable."""
         del now  # what is closed ended when it was decided
         facts = message.facts
-        ending = Ending(_CAUSES[facts["cause"]], facts["actor"], facts["up_to"])
+        ending = Ending(_CAUSES[facts["cause"]], facts["actor"], facts["up_to"], facts.get("detail", {}))
         with self._turns.writing() as tx:
             return DONE if close_rest(tx, facts["sub"], ending) else MORE
 
