@@ -45,11 +45,9 @@ def settle(tx: Tx, attempt: Attempt, result: Result) -> None:
 
 
 def _answered(tx: Tx, attempt: Attempt) -> None:
-    health = attempt.claimed.health
-    if health.is_news(attempt.now):
+    """Whatever waited for this receiver goes now: a message that failed is due no later than the probe after it."""
+    if attempt.claimed.health.is_news(attempt.now):
         receivers.answered(tx, attempt.lane.name, attempt.now)
-    if health.failures:
-        outbox.let_go(tx, attempt.lane, attempt.now, attempts=health.failures + pace.STRAY)
 
 
 def _away(tx: Tx, attempt: Attempt, error: str) -> None:

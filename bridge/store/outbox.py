@@ -153,12 +153,6 @@ def hand_back(tx: Tx, claimed: Iterable[Claimed], now: int) -> None:
         tx.execute(_HAND_BACK, rows)
 
 
-def let_go(tx: Tx, lane: Lane, now: int, *, attempts: int) -> None:
-    """Its receiver answers again: what waits because of it is due now; not what was tried more often than that."""
-    waiting = (outbox.c.due_at > now, outbox.c.last_error.is_not(None), outbox.c.attempts <= attempts)
-    tx.execute(update(outbox).where(*_of(lane), *waiting).values(due_at=now))
-
-
 def bury_old(tx: Tx, lane: Lane, error: str, now: int, *, before: int, limit: int) -> list[Message]:
     """Give up at most `limit` messages of a lane that wait since before a moment; those."""
     old = select(outbox.c.id).where(*_of(lane), outbox.c.created_at < before, _idle(now)).limit(limit)

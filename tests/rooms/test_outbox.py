@@ -118,28 +118,6 @@ def test_attempts_that_fail_together_count_as_one_failure_of_their_receiver(data
         assert [health.failures for health in receivers.every(tx)] == [1]
 
 
-def test_when_a_receiver_answers_what_waited_for_it_goes_at_once_but_not_what_fails_by_itself(
-    database: Database,
-) -> None:
-    put(database, 3)
-    waiting, poison, _ = claim(database)
-    with database.writing() as tx:
-        outbox.failed(tx, waiting, "status 500", next_at=NOW + 100)
-        outbox.failed(tx, poison, "status 500", next_at=NOW)
-    for _ in range(5):
-        (poison,) = claim(database)
-        with database.writing() as tx:
-            outbox.failed(tx, poison, "status 500", next_at=NOW)
-    with database.writing() as tx:
-        outbox.failed(tx, claim_in(tx)[0], "status 500", next_at=NOW + 100)
-        outbox.let_go(tx, LANE, NOW, attempts=4)
-    assert [(due_at - NOW, attempts) for due_at, attempts, _, _ in rows_of(database)] == [(0, 1), (100, 7), (LEASE, 1)]
-
-
-def claim_in(tx: object) -> list[Claimed]:
-    return list(outbox.claim(tx, LANE, NOW, limit=1, lease=LEASE))  # type: ignore[arg-type]
-
-
 def test_a_success_is_written_down_once_a_minute_or_after_a_failure(database: Database) -> None:
     put(database)
     (first,) = claim(database)
