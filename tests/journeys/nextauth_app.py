@@ -22,8 +22,8 @@ from urllib.request import urlopen
 TOP = Path(__file__).parents[2]
 BUILT = TOP / "build" / "examples"
 MADE = ("node_modules", ".next", "dist", "next-env.d.ts", "tsconfig.tsbuildinfo")
-PUBLIC = ("NEXT_PUBLIC_", "VITE_")
-FOREIGN = ("AUTH_", "NEXTAUTH_", "NEXT_", "VITE_", "BRIDGE_", "DYNAMIC_")
+PUBLIC = ("VITE_",)
+FOREIGN = ("AUTH_", "NEXTAUTH_", "NEXT_", "VITE_", "BRIDGE_", "DYNAMIC_", "DATABASE_URL", "SESSION_STRATEGY")
 
 
 @dataclass(frozen=True)
@@ -45,20 +45,22 @@ def missing() -> str | None:
 
 
 @contextmanager
-def running_app(example: str, port: int, settings: Mapping[str, str], log: Path) -> Iterator[App]:
+def running_app(
+    example: str, port: int, settings: Mapping[str, str], log: Path, *, host: str = "localhost"
+) -> Iterator[App]:
     """The example on `port` with `settings` in its environment, until the block ends; ready when it begins.
 
-    Those of the settings that go to the browser are fixed when the app is built.
+    Those of the single-page app are fixed when it is built. `host` is its name: cookies of one go to all its ports.
     """
     public = {name: value for name, value in settings.items() if name.startswith(PUBLIC)}
     folder = built(example, public)
     host_option = "--host" if example == "spa" else "--hostname"
-    command = ["npm", "start", "--", "--port", str(port), host_option, "localhost"]
+    command = ["npm", "start", "--", "--port", str(port), host_option, host]
     with log.open("w") as output:
         server = subprocess.Popen(
             command, cwd=folder, env=_environment(settings), stdout=output, stderr=output, start_new_session=True
         )
-    app = App(f"http://localhost:{port}", log)
+    app = App(f"http://{host}:{port}", log)
     try:
         _wait_until_ready(server, app)
         yield app
