@@ -10,6 +10,10 @@ from flask import Flask
 from bridge.assets import TEMPLATES
 from bridge.clock import Clock, system_clock
 from bridge.config.settings import Config
+from bridge.delivery.backchannel import BackchannelLogout
+from bridge.delivery.carriers import Carrier
+from bridge.delivery.deliver import THREADS, Delivery
+from bridge.delivery.rest import CloseRest
 from bridge.dynamic.keys import LoadKeys, key_set, load_keys
 from bridge.dynamic.verify import Verifier
 from bridge.fetch import Fetcher
@@ -36,6 +40,7 @@ from bridge.oauth.userinfo import Userinfo
 from bridge.store import Database
 from bridge.store import keys as stored_keys
 from bridge.store.clients import Clients
+from bridge.store.outbox import Kind
 from bridge.store.rotation import Rotation
 from bridge.store.seal import Sealer
 from bridge.tokens.claims import ClaimSelection
@@ -63,6 +68,18 @@ class Parts:
     mint: Mint
     assertions: Assertions
     close: Callable[[], None]
+
+    def delivery(self, config: Config, clock: Clock = system_clock) -> Delivery:
+        """What carries the outbox out: for each kind of message its carrier. It does nothing until it is run."""
+        carriers: dict[Kind, Carrier] = {
+            Kind.BACKCHANNEL_LOGOUT: BackchannelLogout(
+                clients=self.clients,
+                mint=self.mint,
+                fetcher=Fetcher(development=config.development, threads=2 * THREADS),  # its own bulkhead
+            ),
+            Kind.CLOSE_REST: CloseRest(self.database),
+        }
+        return Delivery(self.database, carriers, clock)
 
 
 def assemble(config: Config, clock: Clock = system_clock, keys: LoadKeys = load_keys) -> Parts:

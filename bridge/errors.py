@@ -35,6 +35,10 @@ class FetchFailed(Exception):
     """A call to another server brought no usable answer. The text names the kind of failure; no URL, no body."""
 
 
+class NotCalled(FetchFailed):
+    """Nothing went out: too many calls are under way, or we are shutting down."""
+
+
 class NoAnswer(FetchFailed):
     """The other server did not answer at all, or not in time: whoever asks next would wait as long."""
 

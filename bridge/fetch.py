@@ -13,7 +13,7 @@ from concurrent.futures import TimeoutError as FutureTimeout
 from dataclasses import dataclass, field
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import urlencode, urlsplit
 
 import requests
 from requests.adapters import HTTPAdapter
@@ -21,7 +21,7 @@ from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 from urllib3.exceptions import HTTPError, NewConnectionError
 
-from bridge.errors import FetchFailed, NoAnswer
+from bridge.errors import FetchFailed, NoAnswer, NotCalled
 
 MAX_BODY_BYTES = 256 * 1024
 
@@ -43,6 +43,17 @@ class Fetched:
             return json.loads(self.body)
         except (ValueError, RecursionError) as error:
             raise FetchFailed("answer is not JSON") from error
+
+
+@dataclass(frozen=True, slots=True)
+class _Call:
+    """What goes out."""
+
+    method: str
+    url: str
+    headers: Mapping[str, str]
+    body: bytes | None = field(repr=False)
+    deadline: float
 
 
 class _Wire:
@@ -144,29 +155,40 @@ class Fetcher:
         """GET `url` within `deadline` seconds in all, of which none is spent waiting for a place in the bulkhead.
 
         Raises FetchFailed: no connection, refused address or scheme, deadline passed, body over 256 kB, redirect,
-        compressed answer, or every thread of the bulkhead busy. Any other status is the caller's to judge.
+        compressed answer; NotCalled if every thread of the bulkhead is busy. Any other status is the caller's to judge.
         """
-        self._check_scheme(url)
-        if not self._free.acquire(blocking=False):
-            raise FetchFailed("too many calls under way")
-        wire = _Wire()
-        try:
-            future: Future[Fetched] = self._pool.submit(self._get, url, dict(headers or {}), deadline, wire)
-        except RuntimeError as error:
-            self._free.release()
-            raise FetchFailed("shutting down") from error
-        future.add_done_callback(lambda _: self._free.release())
-        try:
-            return future.result(timeout=deadline)
-        except CancelledError as error:
-            raise FetchFailed("shutting down") from error
-        except FutureTimeout as error:
-            wire.sever()
-            raise NoAnswer("deadline passed") from error
+        return self._called(_Call("GET", url, {"Accept": "application/json", **(headers or {})}, None, deadline))
+
+    def post(self, url: str, form: Mapping[str, str], *, deadline: float) -> int:
+        """POST a form to `url`, within the same limits; the status alone, for nothing else of the answer is read.
+
+        Raises FetchFailed as `get` does, and NotCalled.
+        """
+        headers = {"Accept": "*/*", "Content-Type": "application/x-www-form-urlencoded"}
+        return self._called(_Call("POST", url, headers, urlencode(form).encode("ascii"), deadline)).status
 
     def close(self) -> None:
         """Let go of the threads; calls under way end by their own deadline."""
         self._pool.shutdown(wait=False, cancel_futures=True)
+
+    def _called(self, call: _Call) -> Fetched:
+        self._check_scheme(call.url)
+        if not self._free.acquire(blocking=False):
+            raise NotCalled("too many calls under way")
+        wire = _Wire()
+        try:
+            future: Future[Fetched] = self._pool.submit(self._call, call, wire)
+        except RuntimeError as error:
+            self._free.release()
+            raise NotCalled("shutting down") from error
+        future.add_done_callback(lambda _: self._free.release())
+        try:
+            return future.result(timeout=call.deadline)
+        except CancelledError as error:
+            raise NotCalled("shutting down") from error
+        except FutureTimeout as error:
+            wire.sever()
+            raise NoAnswer("deadline passed") from error
 
     def _check_scheme(self, url: str) -> None:
         try:
@@ -176,22 +198,29 @@ class Fetcher:
         if scheme != "https" and not (self._development and scheme == "http"):
             raise FetchFailed("not an https address")
 
-    def _get(self, url: str, headers: dict[str, str], deadline: float, wire: _Wire) -> Fetched:
+    def _call(self, call: _Call, wire: _Wire) -> Fetched:
         _current.wire = wire
         session = requests.Session()  # a new one each time: a severed connection must never be used again
         session.trust_env = False  # neither a proxy nor a netrc password comes from the environment
         session.mount("http://", _Adapter(allow_loopback=self._development))
         session.mount("https://", _Adapter(allow_loopback=self._development))
-        wanted = {"Accept": "application/json", "Accept-Encoding": "identity", "User-Agent": "dynamic-oidc-bridge"}
         try:
             with (
                 session,
-                session.get(
-                    url, headers={**wanted, **headers}, timeout=deadline, stream=True, allow_redirects=False
+                session.request(
+                    call.method,
+                    call.url,
+                    data=call.body,
+                    headers={"Accept-Encoding": "identity", "User-Agent": "dynamic-oidc-bridge", **call.headers},
+                    timeout=call.deadline,
+                    stream=True,
+                    allow_redirects=False,
                 ) as answer,
             ):
                 if 300 <= answer.status_code < 400:
                     raise FetchFailed("answer is a redirect")
+                if call.method != "GET":
+                    return Fetched(answer.status_code, b"")
                 if answer.headers.get("Content-Encoding", "identity").lower() != "identity":
                     raise FetchFailed("answer is compressed")
                 return Fetched(answer.status_code, _capped_body(answer), dict(answer.headers))

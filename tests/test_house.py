@@ -13,7 +13,7 @@ MODULES = sorted(PACKAGE.rglob("*.py"))
 
 FLOORS = {
     **dict.fromkeys(("app", "cli", "config", "assets", "__init__"), 5),
-    "web": 4,
+    **dict.fromkeys(("web", "delivery"), 4),
     **dict.fromkeys(("oauth", "lifecycle"), 3),
     **dict.fromkeys(("dynamic", "tokens", "store"), 2),
     **dict.fromkeys(("jose", "fetch", "jwks", "keylife"), 1),

@@ -3,7 +3,7 @@
 import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, replace
+from dataclasses import asdict, fields, replace
 from typing import Any
 
 import click
@@ -23,6 +23,12 @@ _OPTIONS: tuple[Callable[..., Any], ...] = (
     click.option("--scope", "scopes", multiple=True, help="A scope it may ask for. May repeat."),
     click.option("--redirect-uri", "redirect_uris", multiple=True, help="Where users are sent back to. May repeat."),
     click.option("--post-logout-redirect-uri", "post_logout_redirect_uris", multiple=True, help="… after signing out."),
+    click.option("--backchannel-logout-uri", help="Where it is told that a session has ended."),
+    click.option(
+        "--offline-survives-logout/--no-offline-survives-logout",
+        default=None,
+        help="What it may renew goes on when its user signs out.",
+    ),
     click.option("--require-pkce/--no-require-pkce", default=None, help="Codes need PKCE (always, if public)."),
     click.option("--signin-url", help="The app's own sign-in page (docs/own-sign-in-page.md)."),
     click.option("--consent", type=click.Choice(["skip", "ask"]), help="Whether users are asked first."),
@@ -50,6 +56,8 @@ _OPTIONS: tuple[Callable[..., Any], ...] = (
     click.option("--refresh-idle-ttl", type=int, help="Seconds that a refresh token lives unused."),
     click.option("--refresh-absolute-ttl", type=int, help="Seconds that a grant lives at most."),
 )
+
+_MAY_BE_UNSET = frozenset(field.name for field in fields(Client) if field.default is None)
 
 
 def _settings(command: Callable[..., None]) -> Callable[..., None]:
@@ -120,7 +128,7 @@ def show(config: Config, client_id: str, as_json: bool) -> None:
 @_settings
 @configured
 def update(config: Config, client_id: str, **settings: Any) -> None:
-    """Change CLIENT_ID. A list option replaces the whole list; an empty value empties it."""
+    """Change CLIENT_ID. A list option replaces the whole list; an empty value empties it, or unsets an address."""
     _change(config, client_id, _given(settings))
 
 
@@ -180,6 +188,7 @@ def _given(settings: dict[str, Any]) -> dict[str, Any]:
     """The settings that were named; short grant names in full, empty list values dropped."""
     given = {name: value for name, value in settings.items() if value not in (None, ())}
     values = {name: tuple(filter(None, v)) if isinstance(v, tuple) else v for name, v in given.items()}
+    values = {name: None if v == "" and name in _MAY_BE_UNSET else v for name, v in values.items()}
     if "grants" in values:
         values["grants"] = tuple(GRANT_TYPES[name] for name in values["grants"])
     return values
@@ -204,7 +213,7 @@ def _refuse_configured(config: Config, client_id: str) -> None:
 
 def _refuse_faults(config: Config, changed: Client) -> None:
     known = [environment.environment_id for environment in config.environments]
-    faults = list(client_faults(changed, environments=known, needs_secret=False))
+    faults = list(client_faults(changed, environments=known, needs_secret=False, development=config.development))
     say_faults(faults)
     if faults:
         raise SystemExit(1)

@@ -17,6 +17,8 @@ COMMANDS = {
     "client": "Registered applications.",
     "keys": "Keys that sign tokens, and the keys they are sealed under.",
     "user": "People who were here.",
+    "outbox": "What has still to be told to others.",
+    "deliver": "Tell it to them, in a process of its own.",
     "audit": "What happened, and why something ended.",
     "db": "The database's schema.",
     "sweep": "Remove what has expired.",

@@ -55,9 +55,12 @@ def load_app(config: Config) -> WSGIApplication:
     """What a worker process runs: the application, its logs as JSON lines."""
     from bridge import logs
     from bridge.app import create_app
+    from bridge.cli.deliver import start_delivery
 
     logs.set_up(config.log_level)
-    return create_app(config)
+    app = create_app(config)
+    start_delivery(config, app.extensions["bridge"])
+    return app
 
 
 def prepare(config: Config) -> None:

@@ -96,7 +96,7 @@ def _clients(config: Config) -> Iterator[Fault]:
             yield Fault(f"client {client_id}", f"is declared {count} times", "Keep one declaration.")
     known = {environment.environment_id for environment in config.environments}
     for client in config.clients:
-        yield from client_faults(client, environments=known, needs_secret=True)
+        yield from client_faults(client, environments=known, needs_secret=True, development=config.development)
 
 
 def _claims(config: Config) -> Iterator[Fault]:
@@ -134,6 +134,8 @@ def _limits(config: Config) -> Iterator[Fault]:
         yield Fault("BRIDGE_KEY_ROTATION", f"is not between {SHORTEST_ROTATION} and {LONGEST_ROTATION}", mend)
     if config.log_level not in ("DEBUG", "INFO", "WARNING", "ERROR"):
         yield Fault("BRIDGE_LOG_LEVEL", "is no log level", "Use DEBUG, INFO, WARNING or ERROR.")
+    if config.delivery not in ("serve", "off"):
+        yield Fault("BRIDGE_DELIVERY", "is neither serve nor off", "Use off where oidc-bridge deliver runs.")
 
 
 def _is_lower_uuid(value: str) -> bool:

@@ -3,9 +3,17 @@
 import hashlib
 import re
 from collections.abc import Collection, Iterator
+from urllib.parse import urlsplit
 
 from bridge.config.settings import Fault
-from bridge.config.urls import HOST, origin_problem, page_problem, redirect_uri_problem
+from bridge.config.urls import (
+    HOST,
+    is_loopback,
+    is_private_address,
+    origin_problem,
+    page_problem,
+    redirect_uri_problem,
+)
 from bridge.keylife import LONGEST_TOKEN
 from bridge.model import AUTHORIZATION_CODE, CLIENT_CREDENTIALS, GRANT_TYPES, Client
 from bridge.oauth.rules import is_scope_word
@@ -17,12 +25,19 @@ _SHA256_OF_NOTHING = hashlib.sha256().hexdigest()
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 
 
-def client_faults(client: Client, *, environments: Collection[str], needs_secret: bool) -> Iterator[Fault]:
-    """Every fault of a client. `environments`: the configured ones; `needs_secret`: unless one is made right after."""
+def client_faults(
+    client: Client, *, environments: Collection[str], needs_secret: bool, development: bool = False
+) -> Iterator[Fault]:
+    """Every fault of a client. `environments`: the configured ones; `needs_secret`: unless one is made right after.
+
+    `development` allows what we call ourselves to be on this machine.
+    """
     where = f"client {client.client_id}"
     for rule in (_identifier, _origins, _pages, _targets, _lifetimes):
         for setting, problem, mend in rule(client):
             yield Fault(f"{where}, {setting}", problem, mend)
+    for setting, problem, mend in _called(client, development=development):
+        yield Fault(f"{where}, {setting}", problem, mend)
     for setting, problem, mend in _secrets(client, needs_secret=needs_secret):
         yield Fault(f"{where}, {setting}", problem, mend)
     for environment_id in client.environments:
@@ -87,6 +102,22 @@ def _pages(client: Client) -> _Problems:
         url = getattr(client, setting)
         if url is not None and (problem := page_problem(url)) is not None:
             yield setting, problem, "Write it like https://app.example.com/page"
+
+
+def _called(client: Client, *, development: bool) -> _Problems:
+    """What the bridge itself calls: on the public Internet, whatever a name may resolve to later (threats O18)."""
+    url, mend = client.backchannel_logout_uri, "Write it like https://app.example.com/backchannel-logout"
+    if url is None:
+        return
+    if (problem := page_problem(url)) is not None:
+        yield "backchannel_logout_uri", problem, mend
+        return
+    host = urlsplit(url).hostname or ""
+    if is_loopback(host):
+        if not development:
+            yield "backchannel_logout_uri", "is on this machine (for BRIDGE_DEVELOPMENT=true alone)", mend
+    elif is_private_address(host):
+        yield "backchannel_logout_uri", "is not on the public Internet", mend
 
 
 def _targets(client: Client) -> _Problems:

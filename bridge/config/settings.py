@@ -28,6 +28,7 @@ class Config:
     port: int
     workers: int
     log_level: str
+    delivery: str  # serve: by every worker of `serve`; off: by `oidc-bridge deliver` alone
 
 
 @dataclass(frozen=True, slots=True)

@@ -63,6 +63,7 @@ class _Settings(BaseSettings):
     port: int = _setting(8080, "BRIDGE_PORT", "port")
     workers: int = _setting(1, "BRIDGE_WORKERS", "workers")
     log_level: str = _setting("INFO", "BRIDGE_LOG_LEVEL", "log_level")
+    delivery: str = _setting("serve", "BRIDGE_DELIVERY", "delivery")
     # One Dynamic environment needs no bridge.toml.
     environment_id: str | None = _setting(None, "DYNAMIC_ENVIRONMENT_ID", "NEXT_PUBLIC_DYNAMIC_ENVIRONMENT_ID")
     api_base_url: str | None = _setting(None, "DYNAMIC_API_BASE_URL")
@@ -199,6 +200,7 @@ def _config(settings: _Settings, faults: list[Fault]) -> Config:
         port=settings.port,
         workers=settings.workers,
         log_level=settings.log_level.upper(),
+        delivery=settings.delivery,
     )
 
 

@@ -4,6 +4,8 @@ import re
 from ipaddress import ip_address
 from urllib.parse import urlsplit
 
+from bridge.fetch import is_public
+
 HOST = re.compile(r"[a-z0-9](?:[a-z0-9.-]{0,251}[a-z0-9])?")
 
 
@@ -69,6 +71,14 @@ def is_loopback(host: str) -> bool:
     """Whether a host name or address never leaves this machine."""
     try:
         return host == "localhost" or ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def is_private_address(host: str) -> bool:
+    """Whether it is an IP address that nobody on the public Internet has."""
+    try:
+        return not is_public(host)
     except ValueError:
         return False
 

@@ -14,6 +14,7 @@ from bridge.store import Tx, audit, closing, consents, outbox, upstream, users
 from bridge.store.closing import OfSessions, OfUpstream, OfUser, ids_of
 from bridge.store.outbox import Kind, Message
 
+CLOCKS_DIFFER = 60  # seconds: what an instance whose clock is ahead has opened is ended too
 KEPT = 31 * 86400  # seconds for which it is remembered that a session ended: no assertion of it lives longer
 
 
@@ -125,8 +126,14 @@ def disconnect(tx: Tx, sub: str, client_id: str, *, actor: str, now: int) -> int
 
 
 def close_rest(tx: Tx, sub: str, ending: Ending) -> bool:
-    """Close one more batch of what a user had whose end has been decided; whether that was the last."""
-    of = OfUser(sub)
+    """Close one more batch of what a user had when their end was decided; whether that was the last.
+
+    They may have signed in anew since then, and that stays.
+    """
+    return _close_batch(tx, OfUser(sub, up_to=ending.now + CLOCKS_DIFFER), ending)
+
+
+def _close_batch(tx: Tx, of: OfUser, ending: Ending) -> bool:
     closed = close_sessions(tx, of, ending)
     return max(len(closed), close_grants(tx, of, ending), tell_clients(tx, of, ending.now)) < BATCH
 
@@ -136,7 +143,7 @@ def _end_user(tx: Tx, sub: str, event: Event, ending: Ending) -> int | None:
         return None
     audit.record(tx, ending.entry(event, sub=sub))
     ended = closing.count_grants(tx, OfUser(sub), ending.now)
-    if not close_rest(tx, sub, ending):
+    if not _close_batch(tx, OfUser(sub), ending):
         facts = {"sub": sub, "cause": ending.cause.word, "actor": ending.actor, "up_to": ending.now}
         outbox.put(tx, [Message(Kind.CLOSE_REST, BRIDGE, facts)], ending.now)
     return ended

@@ -40,5 +40,7 @@ def discovery_document(
         "claims_parameter_supported": True,
         "request_parameter_supported": False,
         "request_uri_parameter_supported": False,
+        "backchannel_logout_supported": True,
+        "backchannel_logout_session_supported": True,
     }
     return json.dumps(document, indent=1).encode("ascii")

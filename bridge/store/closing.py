@@ -13,19 +13,23 @@ from bridge.store.tables import grants, sessions
 
 @dataclass(frozen=True, slots=True)
 class OfUser:
-    """Whatever a user has, at one client alone if that is named."""
+    """Whatever a user has, at one client alone if that is named, opened up to a moment if that is."""
 
     sub: str
     client_id: str | None = None
+    up_to: int | None = None
 
     def grants(self) -> ColumnElement[bool]:
         """The condition on grants."""
         mine = grants.c.sub == self.sub
-        return mine if self.client_id is None else and_(mine, grants.c.client_id == self.client_id)
+        if self.client_id is not None:
+            mine &= grants.c.client_id == self.client_id
+        return mine if self.up_to is None else mine & (grants.c.opened_at <= self.up_to)
 
     def sessions(self) -> ColumnElement[bool]:
         """The condition on browsers' sessions."""
-        return sessions.c.sub == self.sub
+        mine = sessions.c.sub == self.sub
+        return mine if self.up_to is None else mine & (sessions.c.opened_at <= self.up_to)
 
 
 @dataclass(frozen=True, slots=True)

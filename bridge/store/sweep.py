@@ -8,6 +8,7 @@ from bridge.store.tables import (
     client_credentials,
     codes,
     grants,
+    outbox,
     refresh_tokens,
     requests,
     revoked_tokens,
@@ -23,7 +24,7 @@ KEPT_AFTER_EXPIRY = 60  # seconds; clocks differ, and nothing may be forgotten t
 
 
 def sweep(database: Database, now: int, *, audit_retention: int) -> dict[str, int]:
-    """Remove every expired row, and audit entries older than `audit_retention` seconds; how many of each table.
+    """Remove every expired row, and audit entries and dead letters older than `audit_retention` seconds; how many.
 
     A spent refresh token is remembered until it would have been idle for too long: so long its reuse is noticed. One
     transaction per batch. Raises Unavailable.
@@ -44,6 +45,7 @@ def sweep(database: Database, now: int, *, audit_retention: int) -> dict[str, in
             (sessions, sessions.c.expires_at < past),
             (revoked_tokens, revoked_tokens.c.expires_at < past),
             (audit, audit.c.at < now - audit_retention),
+            (outbox, outbox.c.dead_at < now - audit_retention),
         )
     }
 

@@ -11,6 +11,9 @@ from bridge.tokens.pairwise import PairwiseSubjects
 
 ACCESS_TOKEN_TYP = "at+jwt"
 ID_TOKEN_TYP = "JWT"
+LOGOUT_TOKEN_TYP = "logout+jwt"
+LOGOUT_TOKEN_TTL = 120  # seconds: section 2.4 of Back-Channel Logout wants two minutes at most
+LOGOUT_EVENT = "http://schemas.openid.net/event/backchannel-logout"
 HALF_HASHED = frozenset({"RS256", "ES256"})  # for Ed25519 libraries disagree on the hash, and at_hash may be left out
 
 
@@ -44,6 +47,20 @@ class Mint:
         """The ID token of a grant alone, and its lifetime in seconds."""
         claims = self.id_token_claims(grant, now)
         return self._sign_id_token(grant, claims, now), claims["exp"] - now
+
+    def logout_token(self, client: Client, *, sub: str, sid: str, now: int) -> str:
+        """A logout token for a client (OpenID Connect Back-Channel Logout 1.0 section 2.4). `sub`: the user's own."""
+        claims = {
+            "iss": self._issuer,
+            "sub": self._subjects.shown_to(client, sub),
+            "aud": client.client_id,
+            "iat": now,
+            "exp": now + LOGOUT_TOKEN_TTL,
+            "jti": secrets.token_urlsafe(16),
+            "sid": sid,
+            "events": {LOGOUT_EVENT: {}},
+        }
+        return self._keyring.active(client.id_token_alg, now).sign(claims, LOGOUT_TOKEN_TYP)
 
     def access_token_claims(self, grant: Grant, now: int) -> dict[str, Any]:
         """What an access token says (RFC 9068 section 2.2). `cnf` will stand here once tokens are bound to a key."""
