@@ -45,22 +45,20 @@ def missing() -> str | None:
 
 
 @contextmanager
-def running_app(
-    example: str, port: int, settings: Mapping[str, str], log: Path, *, host: str = "localhost"
-) -> Iterator[App]:
+def running_app(example: str, port: int, settings: Mapping[str, str], log: Path) -> Iterator[App]:
     """The example on `port` with `settings` in its environment, until the block ends; ready when it begins.
 
-    Those of the single-page app are fixed when it is built. `host` is its name: cookies of one go to all its ports.
+    Those of the single-page app are fixed when it is built.
     """
     public = {name: value for name, value in settings.items() if name.startswith(PUBLIC)}
     folder = built(example, public)
     host_option = "--host" if example == "spa" else "--hostname"
-    command = ["npm", "start", "--", "--port", str(port), host_option, host]
+    command = ["npm", "start", "--", "--port", str(port), host_option, "localhost"]
     with log.open("w") as output:
         server = subprocess.Popen(
             command, cwd=folder, env=_environment(settings), stdout=output, stderr=output, start_new_session=True
         )
-    app = App(f"http://{host}:{port}", log)
+    app = App(f"http://localhost:{port}", log)
     try:
         _wait_until_ready(server, app)
         yield app

@@ -1,4 +1,4 @@
-import { and, eq, gte, inArray, lt, sql } from "drizzle-orm";
+import { and, eq, gte, inArray, lt, lte, sql } from "drizzle-orm";
 import { db, logouts, sessions } from "./database";
 import { claimsOf, type SignIn } from "./sign-in";
 
@@ -20,7 +20,8 @@ export async function endSessions({ sid, sub, at }: Logout) {
     .insert(logouts)
     .values({ subject, at })
     .onConflictDoUpdate({ target: logouts.subject, set: { at: sql`max(at, excluded.at)` } });
-  await db.delete(sessions).where(sid ? eq(sessions.sid, sid) : eq(sessions.userId, subject));
+  const theirs = sid ? eq(sessions.sid, sid) : eq(sessions.userId, subject);
+  await db.delete(sessions).where(and(theirs, lte(sessions.signedInAt, at)));
   await db.delete(logouts).where(lt(logouts.at, Math.floor(Date.now() / 1000) - MAX_AGE)); // no cookie is that old
 }
 
