@@ -17,6 +17,8 @@ from bridge.delivery.rest import CloseRest
 from bridge.dynamic.keys import LoadKeys, key_set, load_keys
 from bridge.dynamic.verify import Verifier
 from bridge.fetch import Fetcher
+from bridge.lifecycle.dynamic_effects import Effects
+from bridge.lifecycle.dynamic_events import DynamicEvents
 from bridge.lifecycle.signin import SessionPolicy
 from bridge.oauth.assertions import Assertions
 from bridge.oauth.authorize import Authorization
@@ -51,6 +53,7 @@ from bridge.web.browser import BrowserEndpoint, browser_blueprint
 from bridge.web.documents import Document, document_blueprint
 from bridge.web.edge import guard_edge
 from bridge.web.endpoints import Endpoint, endpoint_blueprint
+from bridge.web.hooks import hook_blueprint
 from bridge.web.ops import HealthCheck, ops_blueprint
 from bridge.web.pages import page_blueprint
 
@@ -67,6 +70,7 @@ class Parts:
     selection: ClaimSelection
     mint: Mint
     assertions: Assertions
+    events: DynamicEvents
     close: Callable[[], None]
 
     def delivery(self, config: Config, clock: Clock = system_clock) -> Delivery:
@@ -96,8 +100,10 @@ def assemble(config: Config, clock: Clock = system_clock, keys: LoadKeys = load_
 
         key_fetcher = Fetcher(development=config.development)
         profile_fetcher = Fetcher(development=config.development)  # its own bulkhead: profiles never delay keys
+        event_fetcher = Fetcher(development=config.development)  # and webhooks delay neither
         held.callback(key_fetcher.close)
         held.callback(profile_fetcher.close)
+        held.callback(event_fetcher.close)
         verifier = _verifier(config, key_fetcher, clock, keys)
 
         selection = ClaimSelection(config.claims)
@@ -117,6 +123,7 @@ def assemble(config: Config, clock: Clock = system_clock, keys: LoadKeys = load_
                 profile_scopes=selection.scopes,
                 primary_environment=config.environments[0].environment_id,
             ),
+            events=dynamic_events(config, database, event_fetcher),
             close=held.pop_all().close,
         )
 
@@ -206,11 +213,22 @@ def create_app(config: Config, clock: Clock = system_clock) -> Flask:
         browser_blueprint(_browser_endpoints(site, parts, config), issuer=issuer, reasons_url=reasons_url, clock=clock),
         url_prefix=prefix,
     )
+    app.register_blueprint(hook_blueprint(parts.events.receive, clock=clock), url_prefix=prefix)
     app.register_blueprint(document_blueprint(_documents(discovery, parts.keyring, prefix or ""), clock))
     app.register_blueprint(page_blueprint(issuer=issuer, links=_links(issuer)), url_prefix=prefix)
     app.register_blueprint(ops_blueprint({"database": _database_check(parts.database)}))
     guard_edge(app)
     return app
+
+
+def dynamic_events(config: Config, database: Database, fetcher: Fetcher) -> DynamicEvents:
+    """Whoever takes what happened at Dynamic, by webhook or from the event log."""
+    return DynamicEvents(
+        database=database,
+        fetcher=fetcher,
+        environments={environment.environment_id: environment for environment in config.environments},
+        effects=Effects(config.claims, primary_environment=config.environments[0].environment_id),
+    )
 
 
 def _browser_endpoints(site: Site, parts: Parts, config: Config) -> tuple[BrowserEndpoint, ...]:

@@ -54,6 +54,7 @@ class _Call:
     headers: Mapping[str, str]
     body: bytes | None = field(repr=False)
     deadline: float
+    reads_answer: bool = True
 
 
 class _Wire:
@@ -159,13 +160,18 @@ class Fetcher:
         """
         return self._called(_Call("GET", url, {"Accept": "application/json", **(headers or {})}, None, deadline))
 
-    def post(self, url: str, form: Mapping[str, str], *, deadline: float) -> int:
+    def post(self, url: str, body: bytes, *, deadline: float, headers: Mapping[str, str] | None = None) -> Fetched:
+        """POST `body` to `url`, as `get` does; the headers name its Content-Type. Raises FetchFailed and NotCalled."""
+        return self._called(_Call("POST", url, {"Accept": "application/json", **(headers or {})}, body, deadline))
+
+    def post_form(self, url: str, form: Mapping[str, str], *, deadline: float) -> int:
         """POST a form to `url`, within the same limits; the status alone, for nothing else of the answer is read.
 
         Raises FetchFailed as `get` does, and NotCalled.
         """
         headers = {"Accept": "*/*", "Content-Type": "application/x-www-form-urlencoded"}
-        return self._called(_Call("POST", url, headers, urlencode(form).encode("ascii"), deadline)).status
+        body = urlencode(form).encode("ascii")
+        return self._called(_Call("POST", url, headers, body, deadline, reads_answer=False)).status
 
     def close(self) -> None:
         """Let go of the threads; calls under way end by their own deadline."""
@@ -219,7 +225,7 @@ class Fetcher:
             ):
                 if 300 <= answer.status_code < 400:
                     raise FetchFailed("answer is a redirect")
-                if call.method != "GET":
+                if not call.reads_answer:
                     return Fetched(answer.status_code, b"")
                 if answer.headers.get("Content-Encoding", "identity").lower() != "identity":
                     raise FetchFailed("answer is compressed")

@@ -44,8 +44,14 @@ class Environment:
     request_origin: str | None = None  # the Origin header of our calls, if the environment demands a listed one
     legacy_scope: bool = False  # accept sign-ins without scope, as environments issued them before 2026
     refresh_window: int = 30 * 86400  # how long Dynamic keeps a session renewable; dates the sign-in by refreshExp
-    revocations_heard: bool = False  # somebody tells us when a session ends at Dynamic: grants may outlive its JWT
+    webhook_secrets: tuple[str, ...] = field(default=(), repr=False)  # what its webhooks may be signed with
+    live_check: Literal["off", "open", "closed"] = "off"  # ask whether a session lives; and if Dynamic does not answer
     disabled: bool = False
+
+    @property
+    def revocations_heard(self) -> bool:
+        """Whether we learn that a session has ended at Dynamic: grants may then outlive its JWT."""
+        return bool(self.webhook_secrets) or self.live_check != "off"
 
     def accepted_issuers(self) -> frozenset[str]:
         """Every `iss` that stands for this environment, for byte-equal comparison."""

@@ -230,6 +230,21 @@ class Reason(Explained):
         "The access token does not carry the scope openid, which userinfo needs.",
         "Ask for scope openid when getting the token.",
     )
+    # Dynamic's webhooks
+    WEBHOOK_NOT_CONFIGURED = (
+        "No webhook secret is configured for the Dynamic environment in the URL, or the bridge does not know it.",
+        "Set DYNAMIC_WEBHOOK_SECRETS; oidc-bridge dynamic webhook create makes a webhook and prints its secret.",
+    )
+    WEBHOOK_SIGNATURE_INVALID = (
+        "The webhook message carries no signature, or one that fits none of the environment's webhook secrets.",
+        "Compare DYNAMIC_WEBHOOK_SECRETS with the webhook's secret in Dynamic's dashboard. A proxy in between must not"
+        " change the body.",
+    )
+    WEBHOOK_MALFORMED = (
+        "The webhook message is signed but is no event: not strict JSON, or without eventId, eventName, timestamp or"
+        " the environment of the URL.",
+        "Compare the environment id in the webhook's URL with the environment that the webhook belongs to.",
+    )
     # Not the caller's fault
     KEYS_UNAVAILABLE = (
         "The Dynamic environment's keys cannot be fetched and none are remembered.",

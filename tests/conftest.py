@@ -26,6 +26,7 @@ from bridge.store.seal import new_secret_key
 pytest_plugins = ["bridge.emulator.fixture", "not_tested", "browser.plugin", "databases", "racing"]
 
 ISSUER = "http://localhost:8080"
+WEBHOOK_SECRET = "dyn_webhook-secret-of-the-tests"
 APP_ORIGIN = "https://app.example.com"
 JWT = "urn:ietf:params:oauth:token-type:jwt"
 ADDRESS = "0x52908400098527886E0F7030069857D2E4169EE7"

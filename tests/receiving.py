@@ -1,5 +1,7 @@
 """A relying party's back-channel logout endpoint, and what it has to check of a logout token (section 2.6)."""
 
+import json
+from base64 import urlsafe_b64decode
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -19,6 +21,7 @@ class Receiver:
 
     def __init__(self) -> None:
         self.status = 200
+        self.breaks_on = ""  # the sid whose token is answered with 500
         self.headers: dict[str, str] = {}
         self.tokens: list[str] = []
         self.types: list[str] = []
@@ -35,11 +38,13 @@ class Receiver:
                     receiver.arrived += 1
                     receiver.news.notify_all()
                 receiver.open.wait(timeout=30)
+                (token,) = form["logout_token"]
+                status = 500 if claims_in(token)["sid"] == receiver.breaks_on else receiver.status
                 with receiver.news:
                     receiver.types.append(self.headers["Content-Type"])
-                    receiver.tokens += form["logout_token"] if receiver.status in (200, 204) else []
+                    receiver.tokens += [token] if status in (200, 204) else []
                     receiver.news.notify_all()
-                self.send_response(receiver.status)
+                self.send_response(status)
                 for name, value in receiver.headers.items():
                     self.send_header(name, value)
                 self.send_header("Content-Length", "0")
@@ -86,10 +91,14 @@ def receiving() -> Iterator[Receiver]:
         receiver.close()
 
 
+def claims_in(token: str) -> dict[str, Any]:
+    """What a token says, unverified."""
+    payload = token.split(".")[1]
+    return dict(json.loads(urlsafe_b64decode(payload + "=" * (-len(payload) % 4))))
+
+
 def accepted(token: str, jwks: dict[str, Any], *, issuer: str, client_id: str, now: int, alg: str = "RS256") -> Any:
     """The claims of a logout token that a relying party has to accept, checked as section 2.6 says."""
-    import json
-
     checked = jws.deserialize_compact(token, KeySet.import_key_set(jwks), registry=JWSRegistry(algorithms=[alg]))
     header, claims = checked.headers(), json.loads(checked.payload)
     assert (header["alg"], header["typ"]) == (alg, "logout+jwt")

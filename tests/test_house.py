@@ -44,6 +44,8 @@ DOORS = {
     "dotenv": ("config.sources",),
     "joserfc": ("emulator", "cli.demo"),
     "granian": ("cli.serve",),
+    "coincurve": ("emulator.ethereum",),
+    "Crypto": ("emulator.ethereum",),
     "click": ("cli",),
     "pytest": ("emulator.fixture",),
 }

@@ -51,7 +51,9 @@ def _file_faults(config: Config) -> Iterator[Fault]:
 
 def _holds_secrets(settings: Path) -> bool:
     """Whether a bridge.toml says more than anybody may read."""
-    return settings.is_file() and any(word in settings.read_text("utf-8") for word in ("secret_keys", "api_token"))
+    return settings.is_file() and any(
+        word in settings.read_text("utf-8") for word in ("secret_keys", "api_token", "webhook_secrets")
+    )
 
 
 def _database_faults(config: Config, registered: Sequence[Client]) -> Iterator[Fault]:

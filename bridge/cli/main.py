@@ -10,6 +10,7 @@ import bridge
 COMMANDS = {
     "init": "Make bridge.env, the database and the first client.",
     "check": "Report every fault of configuration and database.",
+    "doctor": "Audit the configuration and each client against current practice.",
     "serve": "Serve.",
     "demo": "See a Dynamic JWT become standard OIDC tokens, here and now.",
     "explain": "Explain a Dynamic JWT: each check, and the claims that would be issued.",

@@ -16,6 +16,7 @@ from bridge.store.engines import MEMORY, is_database_url, sqlite_path
 from bridge.store.seal import is_secret_key
 from bridge.tokens.claims import PROTOCOL_CLAIMS, PROVEN_CLAIMS
 
+SHORTEST_WEBHOOK_SECRET = 16  # characters; Dynamic makes them longer
 LONGEST_ASSERTION = 30 * 86400  # Dynamic's own maximum
 
 
@@ -85,9 +86,23 @@ def _environment(environment: Environment, *, development: bool) -> Iterator[Fau
         yield Fault(f"{where}, api_token", "is needed for key source 'keys'", "Set DYNAMIC_API_TOKEN, or use jwks.")
     if environment.request_origin is not None and (problem := origin_problem(environment.request_origin)):
         yield Fault(f"{where}, request_origin", problem, "Use an origin like https://app.example.com")
+    if environment.live_check != "off" and not environment.api_token:
+        yield Fault(f"{where}, api_token", "is needed for the live check", "Set DYNAMIC_API_TOKEN, or live_check off.")
+    yield from _webhook_secrets(environment, where)
     for issuer in environment.issuers:
         if not issuer.endswith(f"/{environment.environment_id}"):
             yield Fault(f"{where}, issuers", "one does not end with the environment id", "Use <host>/<environment id>")
+
+
+def _webhook_secrets(environment: Environment, where: str) -> Iterator[Fault]:
+    mend = "Copy it from the webhook in Dynamic's dashboard, or run: oidc-bridge dynamic webhook create"
+    secrets = environment.webhook_secrets
+    if any(len(secret) < SHORTEST_WEBHOOK_SECRET or len(set(secret)) < 8 for secret in secrets):
+        yield Fault(f"{where}, webhook_secrets", "one is too short or not random", mend)
+    if any(not secret.isascii() or not secret.isprintable() or " " in secret for secret in secrets):
+        yield Fault(f"{where}, webhook_secrets", "one has characters that no secret of Dynamic's has", mend)
+    if len(set(secrets)) < len(secrets):
+        yield Fault(f"{where}, webhook_secrets", "one is there twice", "Remove the copy.")
 
 
 def _clients(config: Config) -> Iterator[Fault]:

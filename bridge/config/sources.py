@@ -24,7 +24,13 @@ from bridge.config.settings import Config, ConfigFaults, Fault
 from bridge.model import GRANT_TYPES, ClaimRule, Client, Environment, Secret
 
 PREFIXES = ("BRIDGE_", "DYNAMIC_", "NEXT_PUBLIC_DYNAMIC_", "NEXT_DYNAMIC_")
-SECRETS = ("BRIDGE_SECRET_KEYS", "BRIDGE_DATABASE_URL", "DYNAMIC_API_TOKEN", "NEXT_DYNAMIC_BEARER_TOKEN")
+SECRETS = (
+    "BRIDGE_SECRET_KEYS",
+    "BRIDGE_DATABASE_URL",
+    "DYNAMIC_API_TOKEN",
+    "NEXT_DYNAMIC_BEARER_TOKEN",
+    "DYNAMIC_WEBHOOK_SECRETS",
+)
 """Settings that may also be given as NAME_FILE, a file that holds the value."""
 
 ALIASES = {
@@ -71,7 +77,8 @@ class _Settings(BaseSettings):
     key_source: str | None = _setting(None, "DYNAMIC_KEY_SOURCE")
     issuers: str | None = _setting(None, "DYNAMIC_ISSUERS")
     request_origin: str | None = _setting(None, "DYNAMIC_REQUEST_ORIGIN")
-    revocations_heard: bool | None = _setting(None, "DYNAMIC_REVOCATIONS_HEARD")
+    webhook_secrets: Annotated[str | None, NoDecode] = _setting(None, "DYNAMIC_WEBHOOK_SECRETS")
+    live_check: str | None = _setting(None, "DYNAMIC_LIVE_CHECK")
     environments: list[dict[str, Any]] = _setting([], "environments")
     clients: list[dict[str, Any]] = _setting([], "clients")
     claims: list[dict[str, Any]] = _setting([], "claims")
@@ -216,7 +223,8 @@ def _with_single_environment(
             "key_source": settings.key_source,
             "issuers": _listed(settings.issuers) if settings.issuers else None,
             "request_origin": settings.request_origin,
-            "revocations_heard": settings.revocations_heard,
+            "webhook_secrets": _listed(settings.webhook_secrets) if settings.webhook_secrets else None,
+            "live_check": settings.live_check,
         }.items()
         if value is not None
     }

@@ -30,7 +30,9 @@ class BackchannelLogout:
             return Result(Verdict.POINTLESS, "no backchannel_logout_uri")
         token = self._mint.logout_token(client, sub=message.facts["sub"], sid=message.facts["sid"], now=now)
         try:
-            status = self._fetcher.post(client.backchannel_logout_uri, {"logout_token": token}, deadline=CALL_DEADLINE)
+            status = self._fetcher.post_form(
+                client.backchannel_logout_uri, {"logout_token": token}, deadline=CALL_DEADLINE
+            )
         except NotCalled as why:
             return Result(Verdict.NOT_TRIED, str(why))
         except FetchFailed as why:

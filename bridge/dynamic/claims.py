@@ -11,7 +11,7 @@ from typing import Any
 
 from bridge.dynamic import text
 from bridge.dynamic.verify import BLOCKING_SCOPES, COMPLETE_SCOPE, scope_words
-from bridge.dynamic.wallets import wallets_of
+from bridge.dynamic.wallets import wallets_of, with_primary
 from bridge.model import Assertion, ClaimRule, Identity, Json
 
 # RFC 8176 where it has a word; `fed` for a social account, as others write it.
@@ -29,13 +29,51 @@ def identity_with_profile(assertion: Assertion, profile: Json, rules: Sequence[C
     return _identity(assertion, {**assertion.claims, **profile}, rules, complete=True, told_at=now)
 
 
+def identity_of_user(
+    environment_id: str, user_id: str, profile: Json, rules: Sequence[ClaimRule], *, told_at: int, known: Json
+) -> Identity:
+    """The identity that Dynamic tells of a user when nobody signs in: by a webhook, or asked with the API token.
+
+    It does not know which credential signed in, so what that one chose among several (e-mail, first wallet) stays as
+    it is `known`, as long as it is proven still.
+    """
+    credentials = _credentials(profile)
+    claims = _claims(profile, credentials, {})
+    if known.get("email") in _proven_emails(credentials):
+        claims |= {"email": known["email"], "email_verified": True}
+    return Identity(
+        environment_id=environment_id,
+        user_id=user_id,
+        claims={**claims, **with_primary(claims, known.get("wallet_address")), **dict(_mapped(profile, rules))},
+        complete=True,
+        told_at=told_at,
+    )
+
+
 def _identity(
     assertion: Assertion, source: Json, rules: Sequence[ClaimRule], *, complete: bool, told_at: int
 ) -> Identity:
-    credentials = [entry for entry in source.get("verified_credentials", []) if isinstance(entry, dict)]
+    credentials = _credentials(source)
     signin_id = source.get("signin_credential_id")
     signin = next((c for c in credentials if isinstance(signin_id, str) and c.get("id") == signin_id), {})
-    claims = {
+    method = _AMR.get(str(signin.get("format")))
+    return Identity(
+        environment_id=assertion.environment.environment_id,
+        user_id=assertion.user_id,
+        claims={**_claims(source, credentials, signin), **dict(_mapped(source, rules))},
+        complete=complete,
+        told_at=told_at,
+        amr=(method,) if method else (),
+        credentials_digest=credentials_digest(assertion),
+    )
+
+
+def _credentials(source: Json) -> Sequence[Json]:
+    return [entry for entry in source.get("verified_credentials", []) if isinstance(entry, dict)]
+
+
+def _claims(source: Json, credentials: Sequence[Json], signin: Json) -> dict[str, Any]:
+    return {
         **dict(_profile(source, credentials, signin)),
         **_email(source, credentials, signin),
         **_phone(credentials),
@@ -43,16 +81,6 @@ def _identity(
         **_groups(source),
         **wallets_of(credentials, source),
     }
-    method = _AMR.get(str(signin.get("format")))
-    return Identity(
-        environment_id=assertion.environment.environment_id,
-        user_id=assertion.user_id,
-        claims={**claims, **dict(_mapped(source, rules))},
-        complete=complete,
-        told_at=told_at,
-        amr=(method,) if method else (),
-        credentials_digest=credentials_digest(assertion),
-    )
 
 
 def credentials_digest(assertion: Assertion) -> str:
@@ -102,6 +130,10 @@ def _email(source: Json, credentials: Sequence[Json], signin: Json) -> Json:
     wished = source.get("email")
     email = _proven_email(signin) or (wished if wished in own else None) or next(iter([*own, *lent]), None)
     return {"email": email, "email_verified": True} if email else {}
+
+
+def _proven_emails(credentials: Sequence[Json]) -> Sequence[str]:
+    return [address for credential in credentials if (address := _proven_email(credential))]
 
 
 def _proven_email(credential: Json) -> str | None:

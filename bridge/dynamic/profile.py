@@ -27,8 +27,14 @@ def fetch_profile(raw: str, assertion: Assertion, fetcher: Fetcher) -> Json:
         raise FetchFailed("no profile in the answer")
     if document.get("id") != assertion.user_id or document.get("projectEnvironmentId") != environment.environment_id:
         raise FetchFailed("profile of another user")
-    profile = {_TOKEN_NAMES.get(name, _snake(name)): value for name, value in document.items()}
-    profile["verified_credentials"] = [_entry(entry) for entry in document["verifiedCredentials"]]
+    return in_token_words(document)
+
+
+def in_token_words(user: Json) -> Json:
+    """A user of Dynamic's API (SdkUser, User) under the names that the large token has; credentials, if it has any."""
+    profile = {_TOKEN_NAMES.get(name, _snake(name)): value for name, value in user.items()}
+    credentials = user.get("verifiedCredentials")
+    profile["verified_credentials"] = [_entry(entry) for entry in credentials] if isinstance(credentials, list) else []
     return profile
 
 

@@ -4,6 +4,7 @@ import json
 import re
 from datetime import datetime
 from typing import Any
+from uuid import UUID
 
 from bridge.jose.parse import within_depth
 
@@ -13,7 +14,23 @@ _E164 = re.compile(r"\+[1-9][0-9]{6,14}")
 _HTTPS = re.compile(
     r"https://[A-Za-z0-9.-]+(?::[0-9]{1,5})?(?:[/?#][\x21\x23-\x3b\x3d\x3f-\x5b\x5d\x5f\x61-\x7a\x7e]*)?"
 )
+_SESSION_ID = re.compile(r"[A-Za-z0-9._:-]{1,128}")
 _MAX_MAPPED_CHARACTERS = 4096
+
+
+def user_id(value: object) -> str | None:
+    """A user's id at Dynamic. Lower-case UUIDs only: one person, one spelling; and never mistaken for a client_id."""
+    if not isinstance(value, str) or len(value) != 36:
+        return None
+    try:
+        return value if str(UUID(value)) == value else None
+    except ValueError:
+        return None
+
+
+def session_id(value: object) -> str | None:
+    """A session's id at Dynamic."""
+    return value if isinstance(value, str) and _SESSION_ID.fullmatch(value) else None
 
 
 def line(value: object) -> str | None:

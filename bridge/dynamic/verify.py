@@ -4,13 +4,12 @@ Answers RFC 8725 (JWT best practice), RFC 8693 section 2.2.2 and RFC 7523 sectio
 and a client's audience, as Dynamic's do.
 """
 
-import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TypeGuard
-from uuid import UUID
 
 from bridge import jose
+from bridge.dynamic import text
 from bridge.errors import NotServed, Refused
 from bridge.jwks import KeySet
 from bridge.model import Assertion, Environment, Json, Shape
@@ -25,7 +24,6 @@ BLOCKING_SCOPES: Mapping[str, Reason] = {
 }
 COMPLETE_SCOPE = "user:basic"
 
-_SESSION_ID = re.compile(r"[A-Za-z0-9._:-]{1,128}")
 _LATEST = 1 << 40  # seconds; beyond it a time is an attack on whoever converts it
 
 
@@ -179,9 +177,9 @@ def _audience(case: _Case) -> None:
 
 def _subject(case: _Case) -> None:
     claims = case.claims
-    if not _is_uuid(claims.get("sub")) or not _is_session_id(claims.get("sid")):
+    if text.user_id(claims.get("sub")) is None or text.session_id(claims.get("sid")) is None:
         raise Refused(Reason.SUBJECT_INVALID)
-    if claims.get("originalSid") is not None and not _is_session_id(claims["originalSid"]):
+    if claims.get("originalSid") is not None and text.session_id(claims["originalSid"]) is None:
         raise Refused(Reason.SUBJECT_INVALID, "originalSid")
 
 
@@ -264,17 +262,3 @@ def _time(claims: Json, name: str) -> int:
 
 def _is_time(value: object) -> TypeGuard[int]:
     return isinstance(value, int) and not isinstance(value, bool) and 0 < value < _LATEST
-
-
-def _is_session_id(value: object) -> bool:
-    return isinstance(value, str) and _SESSION_ID.fullmatch(value) is not None
-
-
-def _is_uuid(value: object) -> bool:
-    """Lower-case UUIDs only: one person, one spelling; and never mistaken for a client_id."""
-    if not isinstance(value, str) or len(value) != 36:
-        return False
-    try:
-        return str(UUID(value)) == value
-    except ValueError:
-        return False

@@ -22,6 +22,32 @@ def wallets_of(credentials: Sequence[Json], source: Json) -> Json:
     return {"wallets": wallets, "wallet_address": primary["address"]}
 
 
+def with_primary(claims: Json, address: object) -> Json:
+    """The claims on wallets with this one as the primary, if it is among them; else as they are."""
+    wallets = claims.get("wallets", [])
+    if not any(wallet["address"] == address for wallet in wallets):
+        return {name: claims[name] for name in ("wallets", "wallet_address") if name in claims}
+    first = next(number for number, wallet in enumerate(wallets) if wallet["address"] == address)
+    marked = [{**wallet, "primary": number == first} for number, wallet in enumerate(wallets)]
+    return {"wallets": marked, "wallet_address": address}
+
+
+def without_wallet(claims: Json, address: str) -> Json:
+    """The claims of a user who has lost a wallet; another becomes the primary one if it was."""
+    same = _spelling(address)
+    left = [wallet for wallet in claims.get("wallets", []) if _spelling(wallet["address"]) != same]
+    rest = {name: value for name, value in claims.items() if name not in ("wallets", "wallet_address")}
+    if not left:
+        return rest
+    kept = next((wallet for wallet in left if wallet["primary"]), left[0])
+    return {**rest, **with_primary({"wallets": left}, kept["address"])}
+
+
+def _spelling(address: str) -> str:
+    """EVM addresses come in two spellings, mixed case and lower; elsewhere case matters."""
+    return address.lower() if address.startswith(("0x", "0X")) else address
+
+
 def _primary(entries: Sequence[Json], source: Json) -> Json:
     by_id = {entry["id"]: entry for entry in reversed(entries) if isinstance(entry.get("id"), str)}
     signin = by_id.get(str(source.get("signin_credential_id")))

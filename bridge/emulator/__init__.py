@@ -6,10 +6,13 @@
        │                  switches ── what we only guess about Dynamic
        │                  faults ── how a network goes wrong
        │                  email_codes, nonces ── what pages were given to sign in with
+       │                  management ── what the customer does ── journal ── the events of it all
+       │                  webhooks ── who is told, when, how often
        ▼
     create_app (app)      /api/v0/...  Dynamic's own paths (api; sdk, for pages of any origin: cors)
        │                  /admin/...   ours: users, tokens, keys, switches, faults (admin)
        │                  /signin      a sign-in page as an app would have one, without a script (signin, pages/)
+       │                  /identity    the social providers, played by one page (identity)
        ▼
     run (server)          a loopback port in a thread; `fixture` makes it the pytest fixture `dynamic`
 

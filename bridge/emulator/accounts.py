@@ -7,6 +7,7 @@ from bridge.emulator.errors import UnknownUserError, WrongPasswordError
 from bridge.emulator.model import User
 
 NAMED_BY = ("email", "address")
+LONGEST_EMAIL = 254  # RFC 5321, section 4.5.3.1.3: the path, without its brackets
 
 
 def find(users: Iterable[User], name: str) -> tuple[User, str | None]:
@@ -22,14 +23,10 @@ def find(users: Iterable[User], name: str) -> tuple[User, str | None]:
     raise UnknownUserError("no user is called that")
 
 
-def owner(users: Iterable[User], email: str) -> tuple[User, str] | None:
-    """Who has proven this address, in any case, and may sign in by it; with the credential. The first of several."""
-    for user in users:
-        for credential in user.credentials:
-            own = str(credential.members.get("email", "")) if credential.format == "email" else ""
-            if credential.sign_in and own.casefold() == email.casefold():
-                return user, credential.id
-    return None
+def is_email(text: str) -> bool:
+    """Whether an e-mail could be sent there."""
+    name, _, domain = text.rpartition("@")
+    return bool(name and domain) and len(text) <= LONGEST_EMAIL and text.isprintable() and " " not in text
 
 
 def check_password(user: User, password: str) -> None:

@@ -13,9 +13,11 @@ from flask.typing import ResponseReturnValue
 
 from bridge.emulator.errors import UnknownCredentialError, UnknownKeyError, UnknownSessionError, UnknownUserError
 from bridge.emulator.forms import FAULT, NEW_USER, ROTATION, TOKEN, USER_CHANGES
-from bridge.emulator.inputs import BadInputError, Check, body_object, members
+from bridge.emulator.inputs import BadInputError, Check, body_object, flag, members
 from bridge.emulator.loopback import names_loopback
 from bridge.emulator.model import Session, User
+from bridge.emulator.webhooks_admin import INDEX as WEBHOOKS_INDEX
+from bridge.emulator.webhooks_admin import webhooks_admin
 from bridge.emulator.world import DEMO_ORIGIN, Emulator
 
 INDEX = {
@@ -25,13 +27,15 @@ INDEX = {
     "PATCH /admin/users/<id>": "change fields or state; link: [credential], unlink: [credential id]",
     "POST /admin/users/<id>/tokens": "mint: shape, origin, lifetime, issued_at, claims, without, header, key, sid",
     "POST /admin/keys/rotate": "keep_old, same_kid",
-    "POST /admin/sessions/<sid>/revoke": "end a session",
+    "GET /admin/sessions": "every session so far: who signed in, by which credential, from which origin",
+    "POST /admin/sessions/<sid>/revoke": "end a session; by_admin: as the customer does it",
     "GET /admin/switches": "what is assumed of Dynamic",
     "PUT /admin/switches": "change some",
     "PUT /admin/faults": "path_prefix, mode, delay, size, location, times",
     "DELETE /admin/faults": "all is well again",
     "GET /admin/email-codes": "the codes that pages had sent by e-mail, the latest first",
     "GET /admin/requests": "the requests to Dynamic's paths so far",
+    **WEBHOOKS_INDEX,
 }
 
 
@@ -41,6 +45,9 @@ def admin_api(emulator: Emulator) -> Blueprint:
     _guard(admin)
     _users(admin, emulator)
     _environment(admin, emulator)
+    _faults(admin, emulator)
+    _sign_ins(admin, emulator)
+    webhooks_admin(admin, emulator)
     return admin
 
 
@@ -96,7 +103,8 @@ def _environment(admin: Blueprint, emulator: Emulator) -> None:
 
     @admin.post("/sessions/<sid>/revoke")
     def revoke(sid: str) -> ResponseReturnValue:
-        emulator.revoke(sid)
+        by_admin = _sent({"by_admin": flag}).get("by_admin", False)
+        (emulator.management.revoke_session if by_admin else emulator.revoke)(sid)
         return {"revoked": sid}
 
     @admin.get("/switches")
@@ -107,6 +115,12 @@ def _environment(admin: Blueprint, emulator: Emulator) -> None:
     def switch() -> ResponseReturnValue:
         return asdict(emulator.switch(**body_object(request.get_data())))
 
+    @admin.get("/requests")
+    def requests() -> ResponseReturnValue:
+        return {"requests": emulator.requests}
+
+
+def _faults(admin: Blueprint, emulator: Emulator) -> None:
     @admin.put("/faults")
     def fault() -> ResponseReturnValue:
         emulator.faults.set(**_sent(FAULT, "path_prefix", "mode"))
@@ -117,13 +131,15 @@ def _environment(admin: Blueprint, emulator: Emulator) -> None:
         emulator.faults.clear()
         return {"faults": {}}
 
+
+def _sign_ins(admin: Blueprint, emulator: Emulator) -> None:
+    @admin.get("/sessions")
+    def sessions() -> ResponseReturnValue:
+        return {"sessions": [asdict(session) for session in emulator.sessions()]}
+
     @admin.get("/email-codes")
     def email_codes() -> ResponseReturnValue:
         return {"email_codes": [asdict(sent) for sent in emulator.email_codes.sent()]}
-
-    @admin.get("/requests")
-    def requests() -> ResponseReturnValue:
-        return {"requests": emulator.requests}
 
 
 def _sent(checks: Mapping[str, Check], *required: str) -> dict[str, Any]:

@@ -6,12 +6,14 @@ from flask import Blueprint, abort, jsonify, request
 from flask.typing import ResponseReturnValue
 from flask.wrappers import Response
 
-from bridge.emulator.callers import caller, require_api_token, shown, verify_response
-from bridge.emulator.clock import iso
+from bridge.emulator.callers import COOKIE, caller, require_api_token, shown, verify_response
+from bridge.emulator.cors import SDK, may_call
 from bridge.emulator.device import check_device
-from bridge.emulator.environment import project_settings
-from bridge.emulator.errors import NotAuthenticatedError, SessionEndedError, UnknownSessionError
+from bridge.emulator.environment import ENABLED_AT, project_settings
+from bridge.emulator.errors import NotAuthenticatedError, RateLimitedError, SessionEndedError
 from bridge.emulator.faults import BASE
+from bridge.emulator.identity import social_settings
+from bridge.emulator.management_api import management_api
 from bridge.emulator.sdk import browser_sdk
 from bridge.emulator.world import Emulator
 
@@ -20,11 +22,12 @@ def dynamic_api(emulator: Emulator) -> Blueprint:
     """The blueprint over `emulator`. Every answer is JSON or empty."""
     api = Blueprint("dynamic", __name__, url_prefix=BASE)
     _guard(api, emulator)
+    _rate(api, emulator)
     _keys(api, emulator)
     _public(api, emulator)
     browser_sdk(api, emulator)
     _own_session(api, emulator)
-    _server_side(api, emulator)
+    management_api(api, emulator)
     return api
 
 
@@ -37,18 +40,31 @@ def _guard(api: Blueprint, emulator: Emulator) -> None:
 
     @api.before_request
     def right_origin() -> None:
+        """A key set is fetched by servers, and a redirect followed by a browser, which says no origin there."""
         switches, origin = emulator.switches, request.headers.get("Origin")
-        if not switches.sdk_requires_origin or not request.path.startswith(f"{BASE}/sdk/"):
+        if not request.path.startswith(SDK) or "/.well-known/" in request.path or request.path.endswith("/redirect"):
             return
-        if "/.well-known/" in request.path:
-            return
-        if origin is None or (switches.allowed_origins and origin not in switches.allowed_origins):
+        refused = switches.sdk_requires_origin if origin is None else not may_call(origin, switches)
+        if refused:
             abort(403, "origin not allowed")
 
     @api.errorhandler(NotAuthenticatedError)
     @api.errorhandler(SessionEndedError)
     def refused(error: Exception) -> ResponseReturnValue:
         return {"error": str(error), "code": "unauthorized"}, 401
+
+
+def _rate(api: Blueprint, emulator: Emulator) -> None:
+    @api.before_request
+    def not_too_often() -> None:
+        if emulator.switches.rate_limits and request.path.startswith(SDK):
+            seconds = emulator.rate_limits.wait(request.path, emulator.clock())
+            if seconds:
+                raise RateLimitedError(seconds)
+
+    @api.errorhandler(RateLimitedError)
+    def too_often(error: RateLimitedError) -> ResponseReturnValue:
+        return {"error": str(error), "code": "too_many_requests"}, 429, {"Retry-After": str(error.seconds)}
 
 
 def _keys(api: Blueprint, emulator: Emulator) -> None:
@@ -70,7 +86,7 @@ def _keys(api: Blueprint, emulator: Emulator) -> None:
 def _public(api: Blueprint, emulator: Emulator) -> None:
     @api.get("/sdk/<environment>/settings")
     def settings(environment: str) -> ResponseReturnValue:  # noqa: ARG001
-        return project_settings(emulator.switches)
+        return project_settings(emulator.switches, social_settings(emulator, ENABLED_AT))
 
     @api.get("/sdk/<environment>/healthcheck")
     def healthcheck(environment: str) -> ResponseReturnValue:  # noqa: ARG001
@@ -91,30 +107,14 @@ def _own_session(api: Blueprint, emulator: Emulator) -> None:
         return shown(emulator, caller(emulator))
 
     @api.post("/sdk/<environment>/revoke")
-    def revoke(environment: str) -> ResponseReturnValue:  # noqa: ARG001
+    def revoke(environment: str) -> Response:  # noqa: ARG001
         emulator.revoke(caller(emulator).sid)
-        return "", 204
+        answer = Response(status=204)
+        if emulator.switches.cookie_mode:
+            answer.delete_cookie(COOKIE, secure=True, httponly=True, samesite="Lax")
+        return answer
 
     @api.post("/sdk/<environment>/refresh")
     def refresh(environment: str) -> Response:  # noqa: ARG001
-        check_device(request.headers, emulator.nonces)
+        check_device(request.headers, emulator.nonces, emulator.switches)
         return verify_response(emulator, emulator.refresh(caller(emulator).sid))
-
-
-def _server_side(api: Blueprint, emulator: Emulator) -> None:
-    @api.get("/users/<user_id>/sessions/<sid>")
-    def session_of_user(user_id: str, sid: str) -> ResponseReturnValue:
-        require_api_token(emulator)
-        try:
-            session = emulator.session(sid)
-        except UnknownSessionError:
-            session = None
-        if session is None or session.user_id != user_id:
-            abort(404, "session not found")
-        return {
-            "id": session.sid,
-            "createdAt": iso(session.created_at),
-            "ipAddress": "127.0.0.1",
-            "userAgent": "emulator",
-            "revokedAt": None if session.revoked_at is None else iso(session.revoked_at),
-        }

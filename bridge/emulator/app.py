@@ -10,6 +10,7 @@ from bridge.emulator.admin import admin_api
 from bridge.emulator.api import dynamic_api
 from bridge.emulator.cors import answer_pages
 from bridge.emulator.edge import Edge
+from bridge.emulator.identity import identity_provider
 from bridge.emulator.signin import signin_page
 from bridge.emulator.world import Emulator
 
@@ -25,6 +26,7 @@ def create_app(emulator: Emulator, *, stopping: Event | None = None) -> Flask:
     app.register_blueprint(dynamic_api(emulator))
     app.register_blueprint(admin_api(emulator))
     app.register_blueprint(signin_page(emulator))
+    app.register_blueprint(identity_provider(emulator))
     app.register_error_handler(HTTPException, _as_json)
     app.wsgi_app = Edge(app.wsgi_app, emulator, stopping or Event())  # type: ignore[method-assign]
     return app

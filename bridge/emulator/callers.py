@@ -9,9 +9,14 @@ from flask.wrappers import Response
 from bridge.emulator.errors import NotAuthenticatedError
 from bridge.emulator.model import Session
 from bridge.emulator.profile import sdk_user
-from bridge.emulator.world import Emulator
+from bridge.emulator.world import DEMO_ORIGIN, Emulator
 
 COOKIE = "DYNAMIC_JWT_TOKEN"
+
+
+def page_origin() -> str:
+    """The origin of the page that calls; a server's call has none, and is taken for one of the demo's."""
+    return request.headers.get("Origin", DEMO_ORIGIN)
 
 
 def require_api_token(emulator: Emulator) -> None:
@@ -34,7 +39,7 @@ def shown(emulator: Emulator, session: Session) -> dict[str, object]:
 
 def verify_response(emulator: Emulator, session: Session) -> Response:
     """Dynamic's VerifyResponse: with both tokens, or in cookie mode with none and the small one as a cookie."""
-    lifetime = emulator.switches.jwt_duration_minutes * 60
+    lifetime = emulator.switches.token_lifetime
     issued_at, origin = emulator.clock(), request.headers.get("Origin")
     mint: Callable[..., str] = emulator.mint
     minified = mint(session, shape="small", origin=origin, lifetime=lifetime, issued_at=issued_at)

@@ -5,10 +5,24 @@ from flask.typing import ResponseReturnValue
 from flask.wrappers import Response
 
 from bridge.emulator.faults import BASE
+from bridge.emulator.switches import Switches
 from bridge.emulator.world import Emulator
 
 SDK = f"{BASE}/sdk/"
 METHODS = "GET, POST, PUT, PATCH, DELETE"
+
+
+def may_call(origin: str, switches: Switches) -> bool:
+    """Whether pages of this origin may."""
+    return not switches.allowed_origins or origin in switches.allowed_origins
+
+
+def readable_by(origin: str | None, switches: Switches) -> dict[str, str]:
+    """The headers that let the page of this origin read an answer, if it may."""
+    if origin is None or not may_call(origin, switches):
+        return {}
+    credentials = {"Access-Control-Allow-Credentials": "true"} if switches.cookie_mode else {}
+    return {"Access-Control-Allow-Origin": origin, **credentials}
 
 
 def answer_pages(app: Flask, emulator: Emulator) -> None:
@@ -17,20 +31,18 @@ def answer_pages(app: Flask, emulator: Emulator) -> None:
 
     @app.before_request
     def preflight() -> ResponseReturnValue | None:
-        return ("", 204) if request.method == "OPTIONS" and request.path.startswith(SDK) else None
+        if request.method != "OPTIONS" or not request.path.startswith(SDK):
+            return None
+        return "", 204 if may_call(request.headers.get("Origin", ""), emulator.switches) else 403
 
     @app.after_request
     def allow(answer: Response) -> Response:
         if not request.path.startswith(SDK):
             return answer
-        origin, switches = request.headers.get("Origin"), emulator.switches
         answer.vary.add("Origin")
-        if origin is None or (switches.allowed_origins and origin not in switches.allowed_origins):
-            return answer
-        answer.headers["Access-Control-Allow-Origin"] = origin
-        if switches.cookie_mode:
-            answer.headers["Access-Control-Allow-Credentials"] = "true"
-        if request.method == "OPTIONS":
+        headers = readable_by(request.headers.get("Origin"), emulator.switches)
+        answer.headers.update(headers)
+        if headers and request.method == "OPTIONS":
             answer.headers["Access-Control-Allow-Methods"] = METHODS
             answer.headers["Access-Control-Allow-Headers"] = request.headers.get("Access-Control-Request-Headers", "")
         return answer

@@ -42,6 +42,27 @@ def opening_credential(user: User, credential_id: str | None) -> str:
     return credential_id
 
 
+def proves(new: NewCredential, credential: Credential) -> bool:
+    """Whether `new` shows what `credential` has shown: the same address, or the same account. No other formats."""
+    match new:
+        case NewEmail(email=email):
+            return credential.format == "email" and _is(credential, "email", email)
+        case NewWallet(chain=chain, address=str(address)):
+            return (
+                credential.format == "blockchain"
+                and _is(credential, "chain", chain)
+                and _is(credential, "address", address)
+            )
+        case NewOAuth(provider=provider, account_id=account_id):
+            return (
+                credential.format == "oauth"
+                and credential.members.get("oauth_provider") == provider
+                and credential.members.get("oauth_account_id") == account_id
+            )
+        case _:
+            return False
+
+
 def wire(credential: Credential, switches: Switches) -> dict[str, object]:
     """An entry of `verified_credentials`: snake_case but for the few names Dynamic writes in camelCase."""
     entry: dict[str, object] = {"id": credential.id, "format": credential.format, **credential.members}
@@ -70,6 +91,10 @@ def hashes(credentials: Iterable[Credential]) -> dict[str, str]:
         for name in HASHED_FORMATS
         if name in ids
     }
+
+
+def _is(credential: Credential, member: str, value: str) -> bool:
+    return str(credential.members.get(member, "")).casefold() == value.casefold()
 
 
 def _format(new: NewCredential) -> str:

@@ -10,6 +10,7 @@ LOCAL_APPS = ("http://localhost:*", "http://127.0.0.1:*")
 # What may stand in a policy between spaces and semicolons. IPv6 addresses have no place there (CSP 3, section 2.3.1).
 HOST = r"[a-z0-9]([a-z0-9.-]*[a-z0-9])?"
 ORIGIN = re.compile(rf"https?://(\*\.)?{HOST}(:([0-9]{{1,5}}|\*))?")
+PRINTABLE = re.compile(r"[!-~]*")
 URL = re.compile(rf"https?://{HOST}(:[0-9]{{1,5}})?(/[!-~]*)", re.IGNORECASE)
 
 
@@ -19,6 +20,22 @@ def checked_url(url: str) -> str:
     if not URL.fullmatch(url) or set(url) & set("?#\"'<>\\"):
         raise ValueError("signin_complete_url must be the bridge's <issuer>/signin/complete: http or https, no query")
     return url
+
+
+def checked_return(url: str) -> str:
+    """The URL as it is: one of a page, with any query and fragment. ValueError unless it is http or https, printable
+    ASCII, and names its host by name or IPv4 address without credentials."""
+    address = without_query(url)
+    if not URL.fullmatch(address if "/" in address.partition("://")[2] else f"{address}/") or not PRINTABLE.fullmatch(
+        url
+    ):
+        raise ValueError("redirectUrl must be the http or https URL of a page")
+    return url
+
+
+def without_query(url: str) -> str:
+    """The URL up to its query or fragment."""
+    return re.split("[?#]", url, maxsplit=1)[0]
 
 
 def checked_origins(origins: Sequence[str]) -> tuple[str, ...]:

@@ -14,6 +14,7 @@ from werkzeug.datastructures import Headers
 from bridge.emulator.errors import NotAuthenticatedError
 from bridge.emulator.keys import b64
 from bridge.emulator.nonces import Nonces
+from bridge.emulator.switches import Switches
 
 ES256 = ESAlgorithm("ES256", "P-256", 256)
 POINT = re.compile(r"0[23][0-9a-f]{64}")
@@ -24,16 +25,19 @@ P = 2**256 - 2**224 + 2**192 + 2**96 - 1
 B = 0x5AC635D8AA3A93E7B3EBBD55769886BC651D06B0CC53B0F63BCE3C3E27D2604B
 
 
-def check_device(headers: Headers, nonces: Nonces) -> None:
-    """Nothing if the proof is good, or there is none (SDKs leave it out on servers). NotAuthenticatedError."""
+def check_device(headers: Headers, nonces: Nonces, switches: Switches) -> None:
+    """Nothing if the proof is good, or there is none (SDKs leave it out on servers, and wherever the token is in a
+    cookie) and the switches do not demand one. NotAuthenticatedError."""
     names = ("x-dynamic-device-publickey", "x-dynamic-device-nonce", "x-dynamic-device-signed-nonce")
     point, nonce, signature = (headers.get(name, "") for name in names)
     if not (point or nonce or signature):
+        if switches.device_proof_required and not switches.cookie_mode:
+            raise NotAuthenticatedError("the device's proof is missing")
         return
     if not POINT.fullmatch(point) or not SIGNATURE.fullmatch(signature) or not nonce:
         raise NotAuthenticatedError("the device's proof is not complete")
     if not nonces.spend(nonce):
-        raise NotAuthenticatedError("the device's nonce was used before")
+        raise NotAuthenticatedError("the device's nonce is unknown or was used before")
     if not ES256.verify(nonce.encode(), bytes.fromhex(signature), _key(point)):
         raise NotAuthenticatedError("the device's signature is wrong")
 

@@ -7,12 +7,12 @@ from collections import deque
 from dataclasses import dataclass
 from threading import RLock
 
+from bridge.emulator.accounts import is_email
 from bridge.emulator.errors import InvalidEmailError, VerificationEndedError, WrongCodeError
 
 LIFETIME = 10 * 60
 """Seconds. Dynamic does not say how long one of its own is good."""
 REMEMBERED = 1000
-LONGEST = 254  # RFC 5321, section 4.5.3.1.3: the path, without its brackets
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,8 +35,7 @@ class EmailCodes:
 
     def send(self, email: str, now: int) -> EmailCode:
         """A code for this address. InvalidEmailError."""
-        name, _, domain = email.rpartition("@")
-        if not name or not domain or len(email) > LONGEST or not email.isprintable() or " " in email:
+        if not is_email(email):
             raise InvalidEmailError("not an e-mail address")
         return self._send(str(uuid.uuid4()), email, now)
 

@@ -17,6 +17,14 @@ class UnknownKeyError(LookupError):
     """The environment never had a key of this id."""
 
 
+class UnknownWebhookError(LookupError):
+    """No webhook has this id."""
+
+
+class UnknownMessageError(LookupError):
+    """No webhook message has this id."""
+
+
 class WrongPasswordError(Exception):
     """Not the password that opens this user's account."""
 
@@ -39,3 +47,35 @@ class WrongCodeError(Exception):
 
 class VerificationEndedError(Exception):
     """The code was used or has expired, or the verification never began."""
+
+
+class InvalidMessageError(Exception):
+    """The text that a wallet signed is no sign-in message, or not one for here and now."""
+
+
+class InvalidSignatureError(Exception):
+    """Not a signature, or another key's."""
+
+
+class LinkedElsewhereError(Exception):
+    """Another user has proven this before."""
+
+
+class CaptchaError(Exception):
+    """The environment demands a captcha, and none came along."""
+
+
+class RateLimitedError(Exception):
+    """Too many calls. `seconds` is when to call again."""
+
+    def __init__(self, seconds: int) -> None:
+        super().__init__("too many requests")
+        self.seconds = seconds
+
+
+class SocialError(Exception):
+    """A sign-in by social account that was not begun here, has ended, or is not the one it says."""
+
+
+class NotInstalledError(Exception):
+    """A library that only this needs is not there."""

@@ -46,6 +46,11 @@ def text(name: str, value: Any) -> str:
     return value if isinstance(value, str) else wrong(name, "a string")
 
 
+def texts_of(body: Mapping[str, Any], *names: str) -> list[str]:
+    """These members, all of them strings; there may be others."""
+    return [text(name, body.get(name)) for name in names]
+
+
 def texts(name: str, value: Any) -> list[str]:
     """A list of strings."""
     if isinstance(value, list) and all(isinstance(entry, str) for entry in value):

@@ -15,6 +15,7 @@ from bridge.emulator.world import Emulator
 
 POLL_SECONDS = 0.01
 JOIN_SECONDS = 5.0
+RETRY_POLL_SECONDS = 0.5
 
 
 class RunningEmulator:
@@ -30,12 +31,23 @@ class RunningEmulator:
         self._stopping = stopping
         self._thread = Thread(target=server.serve_forever, args=(POLL_SECONDS,), name="emulator", daemon=True)
         self._thread.start()
+        self._posting = Thread(target=self._post, name="emulator-webhooks", daemon=True)
+        self._posting.start()
 
     def close(self) -> None:
         """Stop serving at once, whatever a fault was waiting for. A second call does nothing."""
         self._stopping.set()
         self._server.shutdown()
+        self.emulator.webhooks.due.set()
         self._thread.join(JOIN_SECONDS)
+        self._posting.join(JOIN_SECONDS)
+
+    def _post(self) -> None:
+        """Sends webhook messages as they come due: new ones at once, retries as the emulator's clock goes on."""
+        while not self._stopping.is_set():
+            self.emulator.webhooks.due.wait(RETRY_POLL_SECONDS)
+            self.emulator.webhooks.due.clear()
+            self.emulator.webhooks.deliver()
 
     def __enter__(self) -> Self:
         return self

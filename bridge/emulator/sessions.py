@@ -7,7 +7,8 @@ from dataclasses import replace
 from typing import Any
 
 from bridge.emulator.errors import NotAuthenticatedError, SessionEndedError, UnknownSessionError
-from bridge.emulator.model import Session
+from bridge.emulator.journal import Journal
+from bridge.emulator.model import Session, User
 from bridge.emulator.switches import Switches
 
 REFRESH_WINDOW = 30 * 24 * 3600
@@ -17,25 +18,27 @@ REFRESH_WINDOW = 30 * 24 * 3600
 class Sessions:
     """Sessions by sid. Not thread-safe; the emulator's lock is held around it."""
 
-    def __init__(self) -> None:
+    def __init__(self, journal: Journal) -> None:
+        self._journal = journal
         self._sessions: dict[str, Session] = {}
         self._small_sids: dict[str, str] = {}
 
-    def open(self, user_id: str, origin: str, credential_id: str, now: int) -> Session:
+    def open(self, user: User, origin: str, credential_id: str, now: int) -> Session:
         """A first sign-in; `new_user` if the user never had a session before."""
         sid = str(uuid.uuid4())
         session = Session(
             sid=sid,
             original_sid=sid,
-            user_id=user_id,
+            user_id=user.id,
             origin=origin,
             created_at=now,
             valid_from=now,
             refresh_expires_at=now + REFRESH_WINDOW,
             signin_credential_id=credential_id,
             session_public_key=secrets.choice(("02", "03")) + secrets.token_hex(32),
-            new_user=all(known.user_id != user_id for known in self._sessions.values()),
+            new_user=all(known.user_id != user.id for known in self._sessions.values()),
         )
+        self._journal.session_created(session, user)
         return self._store(session)
 
     def find(self, sid: object) -> Session:
@@ -44,6 +47,10 @@ class Sessions:
         if known not in self._sessions:
             raise UnknownSessionError("no such session")
         return self._sessions[known]
+
+    def everyone(self) -> list[Session]:
+        """All of them, the first opened first."""
+        return list(self._sessions.values())
 
     def small_sid(self, session: Session) -> str:
         """The sid that the small token carries when it has one of its own: fixed for a session."""
@@ -59,14 +66,29 @@ class Sessions:
         if not switches.sid_changes_on_refresh:
             return self._store(replace(session, valid_from=valid_from, new_user=False))
         if switches.old_token_ends_on_refresh:
-            self.revoke(session, now)
+            self._store(replace(session, revoked_at=now))
+        if switches.revokes_old_sid_on_refresh:
+            self._journal.session_revoked(replace(session, revoked_at=now))
         return self._store(
             replace(session, sid=str(uuid.uuid4()), created_at=now, valid_from=valid_from, new_user=False)
         )
 
-    def revoke(self, session: Session, now: int) -> Session:
+    def revoke(self, session: Session, now: int, *, by_admin: bool = False) -> Session:
         """End the session. Ending it twice keeps the first time."""
-        return session if session.revoked_at is not None else self._store(replace(session, revoked_at=now))
+        if session.revoked_at is not None:
+            return session
+        ended = self._store(replace(session, revoked_at=now))
+        self._journal.session_revoked(ended, by_admin=by_admin)
+        return ended
+
+    def end_silently(self, user_id: str, now: int) -> None:
+        """The user is no more, and no event tells of each session."""
+        for session in self.of_user(user_id):
+            self._store(replace(session, revoked_at=session.revoked_at or now))
+
+    def of_user(self, user_id: str) -> list[Session]:
+        """The user's sessions, the first opened first, ended ones too."""
+        return [session for session in self._sessions.values() if session.user_id == user_id]
 
     def accept(self, claims: Mapping[str, Any], now: int) -> Session:
         """The live session that these (verified) claims speak of. NotAuthenticatedError if the token has expired or

@@ -7,9 +7,7 @@
 The button posts `request` and `token` to the bridge, whose address is the emulator's configuration.
 """
 
-import secrets
-
-from flask import Blueprint, abort, render_template, request
+from flask import Blueprint, abort, request
 from flask.typing import ResponseReturnValue
 from flask.wrappers import Response
 from werkzeug.exceptions import HTTPException
@@ -21,6 +19,7 @@ from bridge.emulator.destinations import form_action
 from bridge.emulator.errors import UnknownUserError, WrongPasswordError
 from bridge.emulator.loopback import names_loopback
 from bridge.emulator.model import Session
+from bridge.emulator.page import page
 from bridge.emulator.sessions import REFRESH_WINDOW
 from bridge.emulator.world import Emulator
 
@@ -31,11 +30,11 @@ PATH = "/signin"
 def signin_page(emulator: Emulator) -> Blueprint:
     """The blueprint over `emulator`. Every answer is a page: 400 without a request, 401 on a wrong name or password,
     403 to a foreign host or origin, 503 while nobody said where the bridge is."""
-    page = Blueprint("signin", __name__, url_prefix=PATH)
+    routes = Blueprint("signin", __name__, url_prefix=PATH)
     browsers = Browsers(emulator)
-    _guard(page)
+    _guard(routes)
 
-    @page.get("")
+    @routes.get("")
     def show() -> ResponseReturnValue:
         _complete_url(emulator)
         wanted = asked(request.args)
@@ -44,7 +43,7 @@ def signin_page(emulator: Emulator) -> Blueprint:
         session = None if wanted.asks_anew else browsers.carry_on(_cookie())
         return _form(emulator, wanted) if session is None else _hand_back(emulator, wanted, session, silent=True)
 
-    @page.post("")
+    @routes.post("")
     def sign_in() -> ResponseReturnValue:
         _complete_url(emulator)
         wanted, name = asked(request.form), request.form.get("username", "")
@@ -58,18 +57,18 @@ def signin_page(emulator: Emulator) -> Blueprint:
         answer.set_cookie(COOKIE, cookie, max_age=REFRESH_WINDOW, path=PATH, httponly=True, samesite="Lax")
         return answer
 
-    @page.get("/out")
+    @routes.get("/out")
     def sign_out() -> ResponseReturnValue:
         browsers.sign_out(_cookie())
-        answer = _page("message.html", title="You are signed out", text="The session at the emulator has ended.")
+        answer = page("message.html", title="You are signed out", text="The session at the emulator has ended.")
         answer.delete_cookie(COOKIE, path=PATH, httponly=True, samesite="Lax")
         return answer
 
-    return page
+    return routes
 
 
-def _guard(page: Blueprint) -> None:
-    @page.before_request
+def _guard(routes: Blueprint) -> None:
+    @routes.before_request
     def from_here() -> None:
         """The Host becomes `aud`, so it must be ours (DNS rebinding). A form from another page is not our form."""
         if not names_loopback(f"//{request.host}"):
@@ -77,13 +76,13 @@ def _guard(page: Blueprint) -> None:
         if request.method == "POST" and request.headers.get("Origin", _origin()) != _origin():
             abort(403, "This page takes no form but its own.")
 
-    @page.errorhandler(HTTPException)
+    @routes.errorhandler(HTTPException)
     def refused(error: HTTPException) -> ResponseReturnValue:
-        return _page("message.html", title="That did not work", text=error.description or error.name), error.code or 500
+        return page("message.html", title="That did not work", text=error.description or error.name), error.code or 500
 
 
 def _form(emulator: Emulator, wanted: Asked, name: str | None = None, wrong: str = "") -> Response:
-    return _page(
+    return page(
         "login.html",
         form_to=_destinations(emulator),
         complete_url=_complete_url(emulator),
@@ -96,8 +95,8 @@ def _form(emulator: Emulator, wanted: Asked, name: str | None = None, wrong: str
 
 
 def _hand_back(emulator: Emulator, wanted: Asked, session: Session, *, silent: bool) -> Response:
-    lifetime = emulator.switches.jwt_duration_minutes * 60
-    return _page(
+    lifetime = emulator.switches.token_lifetime
+    return page(
         "hand_back.html",
         form_to=_destinations(emulator),
         complete_url=_complete_url(emulator),
@@ -106,20 +105,6 @@ def _hand_back(emulator: Emulator, wanted: Asked, session: Session, *, silent: b
         token=emulator.mint(session, shape="large", origin=_origin(), lifetime=lifetime),
         others={**wanted.sent(), "prompt": "select_account"} if silent else None,
     )
-
-
-def _page(template: str, *, form_to: str = "'none'", **values: object) -> Response:
-    nonce = secrets.token_urlsafe(16)
-    answer = Response(render_template(template, nonce=nonce, **values), mimetype="text/html")
-    answer.headers["Content-Security-Policy"] = (
-        f"default-src 'none'; style-src 'nonce-{nonce}'; form-action {form_to}; base-uri 'none'; frame-ancestors 'none'"
-    )
-    answer.headers["Cache-Control"] = "no-store"
-    answer.headers["X-Content-Type-Options"] = "nosniff"
-    # The origin must go along: under no-referrer and same-origin a browser posts `Origin: null`, and the bridge could
-    # not tell whose form it is. The rest of the URL must not.
-    answer.headers["Referrer-Policy"] = "strict-origin"
-    return answer
 
 
 def _complete_url(emulator: Emulator) -> str:

@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
 from typing import Any, Literal
 
+from bridge.emulator.model import UserState
+
 CHOICES: Mapping[str, tuple[object, ...]] = {
     "issuer_scheme": ("", "https://"),
     "keys_endpoint_pem": ("pkcs1", "spki"),
@@ -12,6 +14,7 @@ CHOICES: Mapping[str, tuple[object, ...]] = {
     "session_status": (200, 204),
     "session_refused_status": (401, 403, 404),
     "profile_entries": ("snake_case", "camelCase"),
+    "new_user_state": tuple(state.value for state in UserState),
 }
 
 
@@ -23,6 +26,8 @@ class Switches:
     """A refresh opens a new `sid` (and keeps `originalSid`); the old one has then ended."""
     old_token_ends_on_refresh: bool = True
     """A superseded token is refused at once, and not only from its own `exp` on."""
+    revokes_old_sid_on_refresh: bool = False
+    """A refresh that opens a new `sid` tells of the old one as `user.session.revoked`, though the session goes on."""
 
     issuer_host: str = "app.dynamicauth.com"
     """The host in `iss`: Dynamic's, its alias app.dynamic.xyz, or a customer's own."""
@@ -61,24 +66,41 @@ class Switches:
     session_refused_status: Literal[401, 403, 404] = 401
     """What /session answers when it does not."""
     sdk_requires_origin: bool = False
-    """Calls to /sdk/* (the JWKS aside) need an Origin header, and one of `allowed_origins` if there are any."""
+    """Calls to /sdk/* (the JWKS aside) need an Origin header."""
     allowed_origins: tuple[str, ...] = ()
-    """The dashboard's list; Dynamic restricts nothing while it is empty."""
+    """The dashboard's list: a page of another origin is refused, and may not read that it was. Dynamic restricts
+    nothing while it is empty."""
     profile_entries: Literal["snake_case", "camelCase"] = "snake_case"
     """Names inside `verifiedCredentials` at /sdk/<env>/users."""
 
     cookie_mode: bool = False
     """The token lives in the cookie DYNAMIC_JWT_TOKEN; a refresh hands out no JWT."""
     jwt_duration_minutes: int = 120
-    """Lifetime of a token from /refresh, and what the settings say."""
+    """Lifetime of a token, and what the settings say."""
+    token_lifetime_seconds: int = 0
+    """Lifetime of a token, if it is to be another than the settings say; 0 if it is not."""
     mfa_required: bool = False
     device_registration_required: bool = False
     environment_locked: bool = False
     captcha_enabled: bool = False
+    """Codes are sent and people signed in only with a captchaToken, any."""
+    rate_limits: bool = False
+    """Calls to /sdk/* are counted, and refused once there were more than Dynamic's documentation allows one address."""
+    device_proof_required: bool = False
+    """Where the SDKs send the proof of their device, there must be one."""
+    new_user_state: Literal["complete", "mfa_owed", "profile_incomplete", "device_unconfirmed"] = "complete"
+    """The state of a user who signs in for the first time."""
+    social_redirect_urls: tuple[str, ...] = ()
+    """Where a sign-in by social account may end, without query; anywhere while the list is empty."""
 
     def __post_init__(self) -> None:
         for member in fields(self):
             _check(member.name, getattr(self, member.name), member.default)
+
+    @property
+    def token_lifetime(self) -> int:
+        """Seconds."""
+        return self.token_lifetime_seconds or self.jwt_duration_minutes * 60
 
 
 def switched(switches: Switches, changes: Mapping[str, Any]) -> Switches:
@@ -103,5 +125,7 @@ def _check(name: str, value: object, default: object) -> None:
         raise ValueError(f"{name} must hold strings")
     if name == "jwt_duration_minutes" and not (isinstance(value, int) and 1 <= value <= 30 * 24 * 60):
         raise ValueError("jwt_duration_minutes must be 1 to 43200")
+    if name == "token_lifetime_seconds" and not (isinstance(value, int) and 0 <= value <= 30 * 24 * 3600):
+        raise ValueError("token_lifetime_seconds must be 0 to 2592000")
     if name in CHOICES and value not in CHOICES[name]:
         raise ValueError(f"{name} must be one of: {', '.join(repr(choice) for choice in CHOICES[name])}")

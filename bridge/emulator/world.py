@@ -2,7 +2,6 @@
 
 import secrets
 import uuid
-from collections import deque
 from collections.abc import Collection, Mapping, Sequence
 from threading import RLock
 from typing import Any, Literal, Unpack
@@ -14,20 +13,25 @@ from bridge.emulator.destinations import LOCAL_APPS, checked_origins, checked_ur
 from bridge.emulator.directory import Directory
 from bridge.emulator.email_codes import EmailCodes
 from bridge.emulator.faults import Faults
+from bridge.emulator.journal import Journal
 from bridge.emulator.keys import KeyRing, PemFlavour, SigningKey, compact, dump, read
+from bridge.emulator.management import Management
 from bridge.emulator.model import Credential, NewCredential, NewEmail, NewWallet, Session, User, UserFields
 from bridge.emulator.nonces import Nonces
+from bridge.emulator.rate_limits import RateLimits
+from bridge.emulator.request_log import RequestLog
 from bridge.emulator.sessions import Sessions
+from bridge.emulator.social import Social
 from bridge.emulator.switches import Switches, switched
+from bridge.emulator.webhooks import Webhooks
 
 DEMO_ENVIRONMENT_ID = "de300000-0000-4000-8000-000000000001"
 DEMO_ORIGIN = "http://localhost:3000"
-LOGGED_REQUESTS = 10_000
 
 Shape = Literal["large", "small"]
 
 
-class Emulator:
+class Emulator(RequestLog):
     """One Dynamic environment. Thread-safe. All times are Unix seconds (UTC) of `clock`, which may be replaced.
 
     `api_token` opens the endpoints that need Dynamic's API token; the JWKS entries in `extra_jwks` are served, good or
@@ -54,15 +58,20 @@ class Emulator:
         self.api_token = "dyn_" + secrets.token_hex(28)
         self.extra_jwks: list[Any] = []
         self._lock = RLock()
+        super().__init__(self._lock)
         self.faults = Faults(self._lock)
         self.email_codes = EmailCodes(self._lock)
-        self.nonces = Nonces(self._lock)
+        self.nonces = Nonces(self._lock, self.environment_id)
+        self.social = Social(self._lock)
+        self.rate_limits = RateLimits(self._lock)
         self._switches = Switches(issuer_host=host)
         self._keys = KeyRing(key_bits)
-        self._directory = Directory()
-        self._sessions = Sessions()
+        journal = Journal(self.environment_id, lambda: self.clock(), lambda: self._switches)  # noqa: PLW0108 - replaceable
+        self.webhooks = Webhooks(self._lock, journal)
+        self._directory = Directory(journal)
+        self._sessions = Sessions(journal)
+        self.management = Management(self._lock, journal, self._directory, self._sessions)
         self._replaced_jwks: Any = None
-        self._requests: deque[str] = deque(maxlen=LOGGED_REQUESTS)
 
     @property
     def signin_complete_url(self) -> str | None:
@@ -146,7 +155,7 @@ class Emulator:
         with self._lock:
             user, now = self._directory.get(user_id), self.clock()
             chosen = opening_credential(user, credential_id)
-            session = self._sessions.open(user.id, origin, chosen, now)
+            session = self._sessions.open(user, origin, chosen, now)
             self._directory.visited(user, chosen, now)
             return session
 
@@ -154,6 +163,11 @@ class Emulator:
         """The session as of now. UnknownSessionError."""
         with self._lock:
             return self._sessions.find(sid)
+
+    def sessions(self) -> list[Session]:
+        """All sessions, ended ones too, the first opened first."""
+        with self._lock:
+            return self._sessions.everyone()
 
     def refresh(self, sid: str) -> Session:
         """Carry the session on; by the switches it may get a new sid. UnknownSessionError, SessionEndedError."""
@@ -248,26 +262,6 @@ class Emulator:
         """Hand the key pairs on to later emulators of this process, for tests that are done with this one."""
         with self._lock:
             self._keys.release()
-
-    @property
-    def requests(self) -> list[str]:
-        """The latest requests as "METHOD /path", oldest first; those to /admin are not kept."""
-        with self._lock:
-            return list(self._requests)
-
-    def note_request(self, method: str, path: str) -> None:
-        """Remember a request."""
-        with self._lock:
-            self._requests.append(f"{method} {path}")
-
-    def count(self, path_substring: str) -> int:
-        """How many of `requests` have this in their path."""
-        return sum(path_substring in line.partition(" ")[2] for line in self.requests)
-
-    def clear_requests(self) -> None:
-        """Forget the requests so far."""
-        with self._lock:
-            self._requests.clear()
 
     def _signer(self, shape: Shape) -> SigningKey:
         if shape == "small" and not self._switches.small_token_same_key:

@@ -9,7 +9,7 @@ Its algorithm objects do the cryptography; the parsing and the policy are ours.
 """
 
 from bridge.jose.keys import VerificationKey, rsa_key_from_pem, rsa_keys
-from bridge.jose.parse import Unverified, check_header, key_id, parse
+from bridge.jose.parse import Unverified, check_header, key_id, parse, strict_json_object
 from bridge.jose.signing import SigningKey, generate_signing_key, half_hash, signing_key
 
 __all__ = [
@@ -24,4 +24,5 @@ __all__ = [
     "rsa_key_from_pem",
     "rsa_keys",
     "signing_key",
+    "strict_json_object",
 ]

@@ -49,8 +49,8 @@ def parse(raw: str) -> Unverified:
         raise Refused(Reason.ASSERTION_MALFORMED, "not three base64url parts within 32 kB")
     header, payload, signature = (_decode(part) for part in match.groups())
     return Unverified(
-        header=_json_object(header),
-        payload=_json_object(payload),
+        header=strict_json_object(header, Reason.ASSERTION_MALFORMED),
+        payload=strict_json_object(payload, Reason.ASSERTION_MALFORMED),
         signing_input=raw[: match.end(2)].encode("ascii"),
         signature=signature,
     )
@@ -92,14 +92,18 @@ def _decode(part: str) -> bytes:
     return value
 
 
-def _json_object(value: bytes) -> Mapping[str, Any]:
+def strict_json_object(value: bytes, malformed: Reason) -> Mapping[str, Any]:
+    """The JSON object that a stranger's bytes are: UTF-8, no repeated members, no NaN, nested at most 20 deep.
+
+    Raises Refused(malformed).
+    """
     try:
         # Decoded here: json.loads would guess UTF-16 and skip a byte order mark.
         parsed = _STRICT_JSON.decode(value.decode("utf-8"))
     except (ValueError, RecursionError) as error:
-        raise Refused(Reason.ASSERTION_MALFORMED, "not strict JSON in UTF-8") from error
+        raise Refused(malformed, "not strict JSON in UTF-8") from error
     if not isinstance(parsed, dict) or not within_depth(parsed):
-        raise Refused(Reason.ASSERTION_MALFORMED, "not a JSON object within depth")
+        raise Refused(malformed, "not a JSON object within depth")
     return parsed
 
 

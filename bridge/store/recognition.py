@@ -1,6 +1,7 @@
 """Recognising people: the user behind a verified identity, made known if new, brought up to date if changed."""
 
 import json
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -115,6 +116,23 @@ def bring_up_to_date(tx: Tx, identity: Identity, now: int) -> bool:
         if row is None or row.deleted_at is not None:
             return False
         if _current_claims(tx, row, identity, now) is not None:
+            return True
+
+
+def take_away(
+    tx: Tx, environment_id: str, user_id: str, without: Callable[[Json], Json], *, told_at: int, now: int
+) -> bool:
+    """Dynamic tells that a user has lost something; `without` says what of their claims is left.
+
+    False if they are not known here, or have told something later. What was told before does not bring it back.
+    """
+    key = {"environment": environment_id, "user": user_id, "session_key": "", "sid": ""}
+    while True:
+        row = tx.execute(_FIND, key).first()
+        if row is None or row.deleted_at is not None or row.told_at > told_at:
+            return False
+        left = Identity(environment_id, user_id, without(json.loads(row.claims)), complete=True, told_at=told_at)
+        if _current_claims(tx, row, left, now) is not None:
             return True
 
 

@@ -70,6 +70,11 @@ _ENDED_OF_USER = select(upstream_sessions.c.session_key).where(
     upstream_sessions.c.user_id == bindparam("user"),
     upstream_sessions.c.ended_at.is_not(None),
 )
+_OPEN_OF_USER = select(upstream_sessions.c.session_key).where(
+    upstream_sessions.c.environment_id == bindparam("environment"),
+    upstream_sessions.c.user_id == bindparam("user"),
+    upstream_sessions.c.ended_at.is_(None),
+)
 _SIGN_OUT = (
     update(upstream_sessions)
     .where(
@@ -127,12 +132,24 @@ def remember(tx: Tx, assertion: Assertion, auth_time: int, expires_at: int, now:
 
 def remember_sid(tx: Tx, assertion: Assertion, expires_at: int) -> None:
     """Keep that a refresh gave the session this sid."""
+    succeed(
+        tx,
+        assertion.environment.environment_id,
+        assertion.sid,
+        assertion.session_key,
+        assertion.issued_at,
+        kept_until=expires_at,
+    )
+
+
+def succeed(tx: Tx, environment_id: str, sid: str, session_key: str, issued_at: int, *, kept_until: int) -> None:
+    """Dynamic has given a session this sid, at that moment."""
     row = {
-        "environment_id": assertion.environment.environment_id,
-        "sid": assertion.sid,
-        "session_key": assertion.session_key,
-        "issued_at": assertion.issued_at,
-        "expires_at": expires_at,
+        "environment_id": environment_id,
+        "sid": sid,
+        "session_key": session_key,
+        "issued_at": issued_at,
+        "expires_at": kept_until,
     }
     tx.execute(_REMEMBER_SID, row)
 
@@ -180,6 +197,11 @@ def end(tx: Tx, environment_id: str, session_key: str, user_id: str, ended_at: i
 def ended_of_user(tx: Tx, environment_id: str, user_id: str) -> list[str]:
     """The keys of the user's sessions that Dynamic has ended."""
     return [row.session_key for row in tx.execute(_ENDED_OF_USER, {"environment": environment_id, "user": user_id})]
+
+
+def open_of_user(tx: Tx, environment_id: str, user_id: str) -> list[str]:
+    """The keys of the user's sessions that have not ended, as far as we know."""
+    return [row.session_key for row in tx.execute(_OPEN_OF_USER, {"environment": environment_id, "user": user_id})]
 
 
 def sign_out(tx: Tx, session: Session, now: int) -> None:

@@ -4,7 +4,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from conftest import APP_ORIGIN, OFFLINE, Bridge, decoded, refusal
+from conftest import APP_ORIGIN, OFFLINE, WEBHOOK_SECRET, Bridge, decoded, refusal
 
 from bridge.model import REFRESH_TOKEN, TOKEN_EXCHANGE
 from bridge.store import clients, users
@@ -229,7 +229,7 @@ def test_a_grant_ends_with_the_assertion_if_nobody_hears_of_revocations(bridge: 
 
 
 def test_a_grant_lives_as_long_as_the_session_at_dynamic_if_somebody_hears(make_bridge: Any) -> None:
-    bridge: Bridge = make_bridge(DYNAMIC_REVOCATIONS_HEARD="true")
+    bridge: Bridge = make_bridge(DYNAMIC_WEBHOOK_SECRETS=WEBHOOK_SECRET)
     bridge.add_client(**OFFLINE, refresh_idle_ttl=40 * DAY, refresh_absolute_ttl=40 * DAY)
     token = bridge.keep()
     bridge.clock.forward(30 * DAY - 1)

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 from browsing import CALLBACK, SIGNIN_ORIGIN, SIGNIN_PAGE, WEB, Browser, answered, form_of, ids_of, links_of, parameters
-from conftest import Bridge
+from conftest import WEBHOOK_SECRET, Bridge
 
 from bridge.history import OPERATOR
 from bridge.lifecycle.endings import revoke_user
@@ -50,7 +50,7 @@ def test_a_session_ends_with_the_assertion_if_nobody_hears_of_revocations(site: 
 
 
 def test_a_session_that_is_not_used_ends(make_bridge: Any) -> None:
-    site: Bridge = make_bridge(DYNAMIC_REVOCATIONS_HEARD="true", BRIDGE_SESSION_IDLE_TTL="600")
+    site: Bridge = make_bridge(DYNAMIC_WEBHOOK_SECRETS=WEBHOOK_SECRET, BRIDGE_SESSION_IDLE_TTL="600")
     site.add_client(**WEB)
     browser = Browser(site)
     browser.sign_in(site.user())

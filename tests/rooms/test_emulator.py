@@ -6,6 +6,7 @@ import json
 import re
 import socket
 import time
+import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass, fields, replace
 from typing import Any
@@ -45,6 +46,7 @@ pytest_plugins = ["bridge.emulator.fixture"]
 
 NOW = 1_800_000_000
 ORIGIN = "https://app.example.com"
+SITE_KEY = "10000000-ffff-ffff-ffff-000000000001"
 ADDRESS = "0x52908400098527886E0F7030069857D2E4169EE7"
 
 
@@ -429,7 +431,8 @@ def test_settings_and_health_are_public(room: Room) -> None:
     assert room.get("/healthcheck").json() == {"status": "healthy"}
     answer = room.get("/settings").json()
     assert answer["security"]["jwtDuration"] == {"amount": 2, "unit": "hours"}
-    assert (answer["chains"], answer["kyc"]) == ([], [])
+    (chain,) = answer["chains"]
+    assert (chain["name"], chain["networks"][0]["networkId"], answer["kyc"]) == ("evm", 1, [])
 
 
 def test_a_user_without_credentials_can_still_hold_a_session(room: Room) -> None:
@@ -474,6 +477,11 @@ def refreshed(room: Room) -> dict[str, Any]:
     }
 
 
+def revoked_by_refresh(room: Room) -> int:
+    room.emulator.refresh(room.session.sid)
+    return [event.name for event in room.emulator.management.events()].count("user.session.revoked")
+
+
 def key_id_is_kid(room: Room) -> bool:
     return room.call("GET", keys_endpoint(room), room.emulator.api_token).json()["key"]["id"] == room.small()["kid"]
 
@@ -486,6 +494,26 @@ def small_token_session(room: Room) -> tuple[bool, int]:
 def half_done(room: Room) -> str:
     room.emulator.update_user(room.user.id, state="mfa_owed")
     return room.small()["scope"]
+
+
+def begun(room: Room, email: str = "new@example.com") -> requests.Response:
+    return room.post("/emailVerifications/create", json={"email": email})
+
+
+def first_scope(room: Room) -> str:
+    email = f"{uuid.uuid4()}@example.com"
+    verification, code = begun(room, email).json()["verificationUUID"], room.emulator.email_codes.latest(email)
+    body = {"verificationUUID": verification, "verificationToken": code}
+    return room.claims(room.post("/emailVerifications/signin", json=body).json()["jwt"])["scope"]
+
+
+def origin_of_another(room: Room) -> tuple[int, bool]:
+    answer = room.get("/settings", headers={"Origin": "https://b.example"})
+    return answer.status_code, "Access-Control-Allow-Origin" in answer.headers
+
+
+def fourth_code(room: Room) -> int:
+    return [begun(room).status_code for _ in range(4)][-1]
 
 
 def cookie_refresh(room: Room) -> tuple[bool, list[str]]:
@@ -502,6 +530,7 @@ EFFECTS: list[tuple[str, Any, Any, Any, Any]] = [
     # switch, its other value, the look, what is seen by default, what is seen then
     ("sid_changes_on_refresh", False, refreshed, {"new_sid": True, "old": 401}, {"new_sid": False, "old": 401}),
     ("old_token_ends_on_refresh", False, refreshed, {"new_sid": True, "old": 401}, {"new_sid": True, "old": 204}),
+    ("revokes_old_sid_on_refresh", True, revoked_by_refresh, 0, 1),
     (
         "issuer_host",
         "auth.example.io",
@@ -546,6 +575,8 @@ EFFECTS: list[tuple[str, Any, Any, Any, Any]] = [
     ("sdk_requires_origin", True, lambda r: r.get("/session", r.mint()).status_code, 204, 403),
     ("sdk_requires_origin", True, lambda r: r.get("/.well-known/jwks").status_code, 200, 200),
     ("allowed_origins", ("https://a.example",), security("allowedOrigins"), [], ["https://a.example"]),
+    ("allowed_origins", ("https://a.example",), origin_of_another, (200, True), (403, False)),
+    ("rate_limits", True, fourth_code, 200, 429),
     ("profile_entries", "camelCase", lambda r: "publicIdentifier" in first_entry(r), False, True),
     ("cookie_mode", True, security("auth"), {"storage": ["localStorage"]}, {"storage": ["cookie"]}),
     ("cookie_mode", True, cookie_refresh, (True, []), (False, ["DYNAMIC_JWT_TOKEN"])),
@@ -561,8 +592,23 @@ EFFECTS: list[tuple[str, Any, Any, Any, Any]] = [
     ("mfa_required", True, lambda r: security("mfa")(r)["required"], False, True),
     ("device_registration_required", True, security("deviceRegistrationRequired"), False, True),
     ("environment_locked", True, security("environmentLocked"), False, True),
-    ("captcha_enabled", True, security("hCaptcha"), {"enabled": False}, {"enabled": True}),
+    (
+        "captcha_enabled",
+        True,
+        security("hCaptcha"),
+        {"enabled": False, "siteKey": SITE_KEY},
+        {"enabled": True, "siteKey": SITE_KEY},
+    ),
+    ("captcha_enabled", True, lambda r: begun(r).status_code, 200, 400),
+    ("token_lifetime_seconds", 4, lambda r: r.post("/refresh", r.mint()).json()["expiresAt"] - NOW, 7200, 4),
+    ("device_proof_required", True, lambda r: r.post("/refresh", r.mint()).status_code, 200, 401),
+    ("new_user_state", "mfa_owed", first_scope, "user:basic", "requiresAdditionalAuth"),
+    ("social_redirect_urls", ("https://a.example/",), lambda r: begun_at_google(r).status_code, 204, 400),
 ]
+
+
+def begun_at_google(room: Room) -> requests.Response:
+    return room.post("/providers/google/initAuth", json={"state": "1", "redirectUrl": "https://b.example/"})
 
 
 def raw_pem(room: Room) -> str:

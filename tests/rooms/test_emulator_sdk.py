@@ -1,24 +1,16 @@
 """What Dynamic's browser SDKs ask of the emulator, by a stock HTTP client in the place of the page."""
 
-import base64
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from dataclasses import dataclass
 from threading import Barrier, BrokenBarrierError
-from typing import Any
 
 import pytest
 import requests
-from joserfc import jwt
-from joserfc.jwa import ESAlgorithm
-from joserfc.jwk import ECKey, KeySet
+from sdk_page import EMAIL, NOW, ORIGIN, Device, Hand, Page, opened_page
 
-from bridge.emulator import Emulator, NewEmail, NewOAuth, RunningEmulator, User, run
+from bridge.emulator import Emulator, NewEmail, NewOAuth, User, run
 
-NOW = 1_800_000_000
-ORIGIN = "http://localhost:3210"
-EMAIL = "demo@example.com"
 ELSEWHERE = "2c8f4e6a-1b3d-4f5a-8c7e-9d0a1b2c3d4e"
 P256_PRIME = 2**256 - 2**224 + 2**192 + 2**96 - 1
 SENT_BY_THE_SDK = (
@@ -27,101 +19,30 @@ SENT_BY_THE_SDK = (
 )
 
 
-@dataclass
-class Hand:
-    """A clock that moves when it is told to."""
-
-    now: int = NOW
-
-    def __call__(self) -> int:
-        return self.now
-
-
-class Device:
-    """A browser's key, and the headers that prove it."""
-
-    def __init__(self) -> None:
-        self.key = ECKey.generate_key("P-256")
-
-    def point(self) -> str:
-        numbers = self.key.as_dict(private=False)
-        x, y = (base64.urlsafe_b64decode(str(numbers[name]) + "=") for name in ("x", "y"))
-        return f"0{2 + y[-1] % 2}{x.hex()}"
-
-    def proof(self, nonce: str) -> dict[str, str]:
-        signature = ESAlgorithm("ES256", "P-256", 256).sign(nonce.encode(), self.key)
-        return {
-            "x-dynamic-device-publickey": self.point(),
-            "x-dynamic-device-nonce": nonce,
-            "x-dynamic-device-signed-nonce": signature.hex(),
-        }
-
-
-@dataclass
-class Page:
-    """A page of the app, as far as the emulator sees one."""
-
-    running: RunningEmulator
-    clock: Hand
-    origin: str = ORIGIN
-
-    @property
-    def emulator(self) -> Emulator:
-        return self.running.emulator
-
-    def call(self, method: str, path: str, *, token: str = "", headers: Any = None, **more: Any) -> requests.Response:
-        own = {"Origin": self.origin, **({"Authorization": f"Bearer {token}"} if token else {}), **(headers or {})}
-        url = f"{self.running.base_url}/sdk/{self.emulator.environment_id}{path}"
-        with requests.Session() as wire:
-            wire.trust_env = False
-            return wire.request(method, url, headers=own, timeout=10, **more)
-
-    def begin(self, email: str = EMAIL) -> str:
-        answer = self.call("POST", "/emailVerifications/create", json={"email": email})
-        assert answer.json()["email"] == email
-        return str(answer.json()["verificationUUID"])
-
-    def finish(self, verification: str, code: str, headers: Any = None) -> requests.Response:
-        body = {"verificationUUID": verification, "verificationToken": code}
-        return self.call("POST", "/emailVerifications/signin", json=body, headers=headers)
-
-    def sign_in(self, email: str = EMAIL, headers: Any = None) -> dict[str, Any]:
-        answer = self.finish(self.begin(email), self.emulator.email_codes.latest(email), headers)
-        assert answer.status_code == 200, answer.text
-        return dict(answer.json())
-
-    def claims(self, token: str) -> dict[str, Any]:
-        keys = KeySet.import_key_set(self.call("GET", "/.well-known/jwks").json())
-        return dict(jwt.decode(token, keys, algorithms=["RS256"]).claims)
-
-    def nonce(self) -> str:
-        return str(self.call("GET", "/nonces?count=1").json()["nonces"][0])
-
-    def admin(self, path: str) -> Any:
-        return requests.get(f"{self.running.origin}/admin{path}", timeout=10).json()
-
-
 @pytest.fixture
 def page() -> Iterator[Page]:
-    clock = Hand()
-    with run(Emulator(clock=clock)) as running:
-        yield Page(running, clock)
-    running.emulator.release_keys()
+    with opened_page() as opened:
+        yield opened
 
 
 # What a page is told before anybody is signed in
 
 
-def test_the_settings_hold_what_the_widget_draws_a_sign_in_by_email_from(page: Page) -> None:
+def test_the_settings_hold_what_the_widget_draws_a_sign_in_from(page: Page) -> None:
     told = page.call("GET", "/settings?sdkVersion=WalletKit%2F4.96.3").json()
     assert isinstance(told["chains"], list)
     assert isinstance(told["kyc"], list)
     assert isinstance(told["networks"], list)
     assert isinstance(told["security"], dict)
     assert "modal" in told["design"]
-    assert [(each["provider"], bool(each["enabledAt"])) for each in told["providers"]] == [("dynamic", True)]
+    assert [(each["provider"], bool(each["enabledAt"])) for each in told["providers"]] == [
+        ("dynamic", True),
+        ("google", True),
+        ("github", True),
+    ]
     assert told["sdk"]["emailSignIn"] == {"signInProvider": "dynamic"}
-    assert told["sdk"]["views"] == [{"type": "login", "sections": [{"type": "email"}]}]
+    (view,) = told["sdk"]["views"]
+    assert [section["type"] for section in view["sections"]] == ["email", "separator", "social", "wallet"]
     assert told["sdk"]["walletConnect"]["projectId"]
 
 
@@ -344,7 +265,17 @@ def test_a_devices_proof_is_taken_at_sign_in_and_at_refresh(page: Page) -> None:
 
 
 def test_a_page_may_have_its_nonces_from_before_the_emulator_was_started(page: Page) -> None:
-    assert page.sign_in(headers=Device().proof("from yesterday"))["jwt"]
+    with opened_page() as yesterday:
+        nonce = yesterday.nonce()
+    assert page.sign_in(headers=Device().proof(nonce))["jwt"]
+
+
+def test_a_nonce_of_nobodys_proves_nothing(page: Page) -> None:
+    with opened_page(Emulator(environment_id=ELSEWHERE)) as other:
+        foreign = other.nonce()
+    for nonce in (foreign, "0" * 64, "short", "½", page.nonce()[:-1]):
+        verification, code = page.begin(), page.emulator.email_codes.latest(EMAIL)
+        assert page.finish(verification, code, Device().proof(nonce)).status_code == 401
 
 
 def test_a_nonce_proves_a_device_once(page: Page) -> None:

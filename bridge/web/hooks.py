@@ -1,0 +1,61 @@
+"""Where Dynamic's webhooks arrive: a thin door, since who knocks is told by the signature alone."""
+
+from collections.abc import Callable, Mapping
+
+from flask import Blueprint, Response, jsonify, request
+
+from bridge.clock import Clock
+from bridge.errors import NotServed, Refused, Unavailable
+from bridge.reasons import Explained, Reason
+from bridge.web.endpoints import log_refusal
+
+MAX_BODY_BYTES = 64 * 1024
+SIGNATURE_HEADER = "x-dynamic-signature-256"
+
+Receive = Callable[[str, bytes, str | None, int], None]
+"""Takes the environment's id, the body, its signature and the time. Raises Refused, Unavailable."""
+
+_STATUSES: Mapping[Explained, int] = {
+    Reason.WEBHOOK_NOT_CONFIGURED: 404,
+    Reason.WEBHOOK_SIGNATURE_INVALID: 401,
+    Reason.WEBHOOK_MALFORMED: 400,
+    Reason.BODY_TOO_LARGE: 413,
+}
+
+
+def hook_blueprint(receive: Receive, *, clock: Clock) -> Blueprint:
+    """POST /webhooks/dynamic/<environment>: 200 once an event's effect is committed, also for one that has none.
+
+    401 for a bad signature, with nothing changed; 404 where no secret is configured; 413 over 64 kB; 503 while the
+    database is away, and Dynamic comes again.
+    """
+    blueprint = Blueprint("hooks", __name__)
+
+    @blueprint.post("/webhooks/dynamic/<environment>")
+    def dynamic(environment: str) -> Response:
+        body = request.stream.read(MAX_BODY_BYTES + 1)
+        try:
+            if len(body) > MAX_BODY_BYTES:
+                raise Refused(Reason.BODY_TOO_LARGE)
+            receive(environment, body, request.headers.get(SIGNATURE_HEADER), clock())
+        except NotServed as why:
+            return _refusal(why)
+        return _answer({"status": "ok"}, 200)
+
+    return blueprint
+
+
+def _refusal(why: NotServed) -> Response:
+    status = 503 if isinstance(why, Unavailable) else _STATUSES.get(why.reason, 400)
+    answer = _answer({"error": why.reason.code, "error_description": why.reason.means}, status)
+    answer.headers["X-Request-Id"] = log_refusal(why)
+    if why.retry_after is not None:
+        answer.headers["Retry-After"] = str(why.retry_after)
+    return answer
+
+
+def _answer(document: dict[str, str], status: int) -> Response:
+    answer = jsonify(document)
+    answer.status_code = status
+    answer.headers["Cache-Control"] = "no-store"
+    return answer
