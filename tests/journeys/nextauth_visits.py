@@ -2,7 +2,8 @@
 
 import json
 import sqlite3
-from collections.abc import Iterator, Mapping
+import time
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -10,10 +11,11 @@ from typing import Any
 
 import nextauth_app
 import pytest
+import requests
 from browser import chromium
 from nextauth_app import App, running_app
 from not_tested import REQUIRE, is_required, leave_out
-from provider import Provider, running_provider
+from provider import Provider, running_provider_with_webhooks
 from served import free_port
 from surfing import Cookie, Surfer
 
@@ -31,6 +33,14 @@ def need(config: pytest.Config, *what: str) -> None:
                 pytest.fail(f"{problem}, and {REQUIRE} asks for it")
             leave_out(config, f"The apps of examples/: {problem}.")
             pytest.skip(problem)
+
+
+def wait_until(condition: Callable[[], bool], otherwise: str) -> None:
+    """Twenty seconds at most."""
+    give_up_at = time.monotonic() + 20
+    while not condition():
+        assert time.monotonic() < give_up_at, otherwise
+        time.sleep(0.05)
 
 
 @dataclass(frozen=True)
@@ -56,8 +66,15 @@ class Place:
 
     def rows(self, statement: str, *values: Any) -> list[Any]:
         """What a statement answers from the app's own database."""
-        with closing(sqlite3.connect(self.database, timeout=10)) as connection, connection:
-            return connection.execute(statement, values).fetchall()
+        return _rows(self.database, statement, values)
+
+    def bridge_rows(self, statement: str, *values: Any) -> list[Any]:
+        """What a statement answers from the bridge's."""
+        return _rows(self.provider.command.folder / "bridge.db", statement, values)
+
+    def age_spent_tokens(self, seconds: int) -> None:
+        """As if refresh tokens had been used that much earlier."""
+        self.bridge_rows("UPDATE refresh_tokens SET spent_at = spent_at - ? WHERE spent_at IS NOT NULL", seconds)
 
 
 @dataclass
@@ -83,12 +100,19 @@ class Visitor:
         assert page.status == 200, page.text
         return json.loads(page.text)
 
-    def update(self) -> Any:
-        """The session, read anew as the update() of useSession does."""
+    def sign_out(self) -> None:
+        """Of the app alone."""
+        self.surfer.open(f"{self.place.app.url}/api/auth/signout")
+        self.surfer.press("submitButton")
+
+    def update(self) -> tuple[Any, str | None]:
+        """The session and its cookie, as the update() of useSession gets them: the tokens are renewed. Kept is neither,
+        as if the answer was lost."""
         csrf = json.loads(self.surfer.open(f"{self.place.app.url}/api/auth/csrf").text)
-        page = self.surfer.post(f"{self.place.app.url}/api/auth/session", csrf)
-        assert page.status == 200, page.text
-        return json.loads(page.text)
+        jar = {name: cookie.value for name, cookie in self._jar.items()}
+        answer = requests.post(f"{self.place.app.url}/api/auth/session", json=csrf, cookies=jar, timeout=20)
+        assert answer.status_code == 200, answer.text
+        return answer.json(), answer.cookies.get(COOKIE)
 
     @property
     def cookie(self) -> str:
@@ -105,25 +129,31 @@ class Visitor:
 
     def sid(self) -> str:
         """Of the last sign-in at this app, as the bridge calls it."""
-        with closing(sqlite3.connect(self.place.provider.command.folder / "bridge.db", timeout=10)) as connection:
-            found = connection.execute(
-                "SELECT sid FROM audit WHERE event = 'code_issued' AND client_id = ? ORDER BY id DESC LIMIT 1",
-                (self.place.strategy,),
-            ).fetchone()
-        return str(found[0])
+        events = "event = 'code_issued' AND client_id = ? ORDER BY id DESC LIMIT 1"
+        return str(self.place.bridge_rows(f"SELECT sid FROM audit WHERE {events}", self.place.strategy)[0][0])
+
+    def renewals(self) -> int:
+        """How often the bridge has renewed tokens of this app."""
+        events = "event = 'refreshed' AND client_id = ?"
+        return int(self.place.bridge_rows(f"SELECT count(*) FROM audit WHERE {events}", self.place.strategy)[0][0])
+
+
+def _rows(database: Path, statement: str, values: tuple[Any, ...]) -> list[Any]:
+    with closing(sqlite3.connect(database, timeout=10)) as connection, connection:
+        return connection.execute(statement, values).fetchall()
 
 
 @contextmanager
-def running_places(folder: Path, *, told: bool) -> Iterator[Mapping[str, Place]]:
-    """Both apps by strategy, until the block ends. `told`: the bridge tells them when a session has ended."""
+def running_places(folder: Path) -> Iterator[Mapping[str, Place]]:
+    """Both apps by strategy, until the block ends. Dynamic tells the bridge what happens, and the bridge the apps."""
     with ExitStack() as stack:
-        provider = stack.enter_context(running_provider(folder))
+        provider = stack.enter_context(running_provider_with_webhooks(folder))
         places = {}
         for strategy in STRATEGIES:
             origin = f"http://localhost:{free_port()}"
             words = [f"--redirect-uri={origin}/api/auth/callback/dynamic"]
             words += [f"--post-logout-redirect-uri={origin}/signin/out"]
-            words += [f"--backchannel-logout-uri={origin}{LOGOUT_PATH}"] if told else []
+            words += [f"--backchannel-logout-uri={origin}{LOGOUT_PATH}"]
             database = folder / f"{strategy}.db"
             settings = {
                 "AUTH_DYNAMIC_ISSUER": provider.issuer,

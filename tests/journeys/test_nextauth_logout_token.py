@@ -7,7 +7,7 @@ import json
 import secrets
 import time
 from base64 import urlsafe_b64encode
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +17,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from joserfc import jws
 from joserfc.jwk import OctKey, RSAKey
 from joserfc.jws import JWSRegistry
-from nextauth_visits import LOGOUT_PATH, Place, Visitor, need, running_places
+from nextauth_visits import LOGOUT_PATH, STRATEGIES, Place, Visitor
 from provider import Provider
 
 from bridge.config.sources import load
@@ -80,16 +80,9 @@ def _encoded(members: Mapping[str, Any]) -> str:
     return urlsafe_b64encode(json.dumps(members).encode()).rstrip(b"=").decode()
 
 
-@pytest.fixture(scope="module")
-def places(tmp_path_factory: pytest.TempPathFactory, pytestconfig: pytest.Config) -> Iterator[Mapping[str, Place]]:
-    need(pytestconfig, "node")
-    with running_places(tmp_path_factory.mktemp("nextauth"), told=False) as made:
-        yield made
-
-
-@pytest.fixture(scope="module", params=["jwt", "database"])
-def teller(places: Mapping[str, Place], request: pytest.FixtureRequest) -> Teller:
-    return Teller(places[request.param])
+@pytest.fixture(scope="module", params=STRATEGIES)
+def teller(nextauth_places: Mapping[str, Place], request: pytest.FixtureRequest) -> Teller:
+    return Teller(nextauth_places[request.param])
 
 
 @pytest.fixture(scope="module")
@@ -186,9 +179,11 @@ def test_the_endpoint_takes_posts_with_a_token_alone(teller: Teller) -> None:
     assert requests.post(f"{url}?logout_token={teller.token(sid='x')}", timeout=20).status_code == 400
 
 
-def test_a_token_that_cannot_be_verified_now_is_to_be_sent_again(places: Mapping[str, Place], tmp_path: Path) -> None:
+def test_a_token_that_cannot_be_verified_now_is_to_be_sent_again(
+    nextauth_places: Mapping[str, Place], tmp_path: Path
+) -> None:
     """The bridge is away and the app has never seen its keys."""
-    place = places["jwt"]
+    place = nextauth_places["jwt"]
     with place.beside(tmp_path, AUTH_DYNAMIC_ISSUER="http://localhost:9") as lonely:
         assert Teller(place).tell(Teller(place).token(sid="x")) == 200
         answer = requests.post(f"{lonely.url}{LOGOUT_PATH}", {"logout_token": "e30.e30.e30"}, timeout=20)
