@@ -105,9 +105,9 @@ def _stamp(source: Path, public: Mapping[str, str]) -> str:
 
 
 def _files(source: Path) -> Iterator[Path]:
-    """What belongs to the example; neither what was made of it nor somebody's settings."""
+    """What the example is built of; neither what was made of it nor what is for readers, nor somebody's settings."""
     for name in sorted(path.name for path in source.iterdir()):
-        if name in MADE or name.startswith(".env"):
+        if name in MADE or name.startswith(".env") or name.endswith((".md", ".db")):
             continue
         path = source / name
         yield from sorted(inner for inner in path.rglob("*") if inner.is_file()) if path.is_dir() else [path]

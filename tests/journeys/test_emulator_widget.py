@@ -132,6 +132,7 @@ def stage(pytestconfig: pytest.Config, tmp_path: Path) -> Iterator[Widget]:
             "AUTH_DYNAMIC_SECRET": added.stdout.strip(),
             "AUTH_URL": origin,
             "AUTH_SECRET": "for the cookies of one test",
+            "DATABASE_URL": f"file:{tmp_path / 'app.db'}",
             "DYNAMIC_ENVIRONMENT_ID": DEMO_ENVIRONMENT_ID,
             "DYNAMIC_API_BASE_URL": f"http://{DYNAMIC}/api/v0",
         }
@@ -181,7 +182,6 @@ def test_who_signed_out_of_the_app_alone_is_signed_in_again_without_a_form(stage
 
 def test_signing_out_ends_the_session_at_the_bridge_and_at_dynamic(stage: Widget) -> None:
     stage.sign_in()
-    stage.settles()
     stage.press("sign-out")
     stage.awaited("sign-in")
     assert stage.called("POST /revoke") == 1
