@@ -60,6 +60,8 @@ def test_the_session_ends_when_the_one_at_the_bridge_does(nextauth_places: Mappi
     for visitor, end in zip(visitors, ends, strict=True):
         told = visitor.session()
         assert datetime.fromisoformat(told["expires"]).timestamp() == end
+    cookie = visitors[-1].cookie  # each use would put off the end of a row, if NextAuth had its way
+    assert visitors[-1].place.rows("SELECT expires FROM session WHERE sessionToken = ?", cookie) == [(ends[-1] * 1000,)]
     for visitor, end in zip(visitors, ends, strict=True):
         wait_until(lambda visitor=visitor: visitor.session() is None, "the session goes on")  # type: ignore[misc]
         assert time.time() >= end
