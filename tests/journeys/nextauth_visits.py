@@ -89,6 +89,12 @@ class Visitor:
         self.surfer.sign_in(name)
         assert self.session() is not None
 
+    def fail_to_sign_in(self) -> None:
+        """Prove who one is, and have no session for all that."""
+        self.begin_sign_in()
+        self.surfer.sign_in()
+        assert self.session() is None
+
     def begin_sign_in(self) -> None:
         """By the button of NextAuth's page for it: as far as the page where one signs in, if it has to be shown."""
         self.surfer.open(f"{self.place.app.url}/api/auth/signin")

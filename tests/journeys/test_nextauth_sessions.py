@@ -133,6 +133,23 @@ def test_a_session_in_the_database_whose_grant_is_closed_ends_at_its_renewal(by_
     assert place.rows("SELECT 1 FROM session WHERE sessionToken = ?", cookie) == []
 
 
+def test_a_session_that_cannot_be_stored_leaves_no_token_in_the_log(by_row: Visitor) -> None:
+    place, cookie = by_row.place, by_row.cookie
+    place.rows("UPDATE session SET renewAt = 0 WHERE sessionToken = ?", cookie)
+    for what in ("UPDATE", "INSERT"):
+        place.rows(f"CREATE TRIGGER no_{what} BEFORE {what} ON session BEGIN SELECT RAISE(ABORT, 'full'); END")
+    try:
+        assert by_row.session() is None
+        Visitor(place).fail_to_sign_in()
+    finally:
+        for what in ("UPDATE", "INSERT"):
+            place.rows(f"DROP TRIGGER no_{what}")
+    log = place.app.log.read_text(encoding="utf-8")
+    assert log.count("The session could not be stored.") >= 2
+    assert "eyJ" not in log  # how any JWT begins
+    assert by_row.session() is not None  # the next access tries again
+
+
 def test_who_signed_out_stays_out_whatever_sets_the_cookie_again(visitor: Visitor) -> None:
     cookie = visitor.cookie
     visitor.sign_out()

@@ -19,7 +19,7 @@ export function adapterFor(opening: () => SignIn | undefined): Adapter {
     createSession(session) {
       const signIn = opening()!;
       const row = { ...session, ...signIn, sid: claimsOf(signIn).sid, expires: endOf(signIn, session.expires) };
-      return drizzle.createSession!(row);
+      return stored(drizzle.createSession!(row));
     },
     async getSessionAndUser(sessionToken) {
       const found = await drizzle.getSessionAndUser!(sessionToken);
@@ -34,12 +34,21 @@ export function adapterFor(opening: () => SignIn | undefined): Adapter {
       if (signIn === row) return found;
       const { idToken, refreshToken, renewAt } = signIn;
       const session = { ...row, idToken, refreshToken, renewAt, expires: endOf(signIn, row.expires) };
-      await db.update(sessions).set(session).where(eq(sessions.sessionToken, sessionToken));
+      await stored(db.update(sessions).set(session).where(eq(sessions.sessionToken, sessionToken)));
       return { user: found.user, session };
     },
     // Auth.js would put off the end of a session that is used.
     updateSession: async () => null,
   };
+}
+
+/** Drizzle's errors repeat what was to be stored, tokens too, and Auth.js logs errors. */
+async function stored<T>(row: T | PromiseLike<T>): Promise<T> {
+  try {
+    return await row;
+  } catch {
+    throw new Error("The session could not be stored.");
+  }
 }
 
 /** The session ends with the one at the bridge. */
