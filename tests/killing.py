@@ -2,16 +2,19 @@
 
 import os
 import signal
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from itertools import count
 from multiprocessing import get_context
 from multiprocessing.connection import Connection
 from typing import Any
 
+from flask import Flask
 from sqlalchemy import Engine, Pool, event
 
 from bridge.app import create_app
 from bridge.config import Config
+from bridge.history import OPERATOR
+from bridge.lifecycle.endings import revoke_user
 
 Answer = tuple[int, Any]
 
@@ -19,17 +22,40 @@ _context = get_context("forkserver")
 _context.set_forkserver_preload(["bridge.app", "killing"])  # so that a child is a fork of what is imported already
 
 
-def request_with_kill(config: Config, now: int, path: str, form: Mapping[str, str], kill_at: int) -> Answer | None:
+def request_with_kill(
+    config: Config,
+    now: int,
+    path: str,
+    form: Mapping[str, str] | bytes,
+    kill_at: int,
+    headers: Mapping[str, str] | None = None,
+) -> Answer | None:
     """What a fresh bridge answers to a request; None if it was killed at that point before it could.
 
     Its points are: before and after each statement, before each commit, and after each transaction.
     """
+    sent = form if isinstance(form, bytes) else dict(form)
+    answer: Answer | None = _answer_of(kill_at, _request, config, now, path, sent, dict(headers or {}))
+    return answer
+
+
+def delivery_with_kill(config: Config, now: int, kill_at: int) -> bool:
+    """Carry out what is due in a process of its own; False if it was killed at that point. The points are the same."""
+    return _answer_of(kill_at, _deliver, config, now) is not None
+
+
+def revocation_with_kill(config: Config, now: int, kill_at: int, sub: str) -> bool:
+    """Sign a user out everywhere in a process of its own; False if it was killed at that point."""
+    return _answer_of(kill_at, _revoke, config, now, sub) is not None
+
+
+def _answer_of(kill_at: int, work: Callable[..., Any], config: Config, now: int, *arguments: Any) -> Any:
     receiving, sending = _context.Pipe(duplex=False)
-    child = _context.Process(target=_answer, args=(config, now, path, dict(form), kill_at, sending))
+    child = _context.Process(target=_work, args=(sending, kill_at, work, config, now, *arguments))
     child.start()
     sending.close()
     try:
-        answer: Answer | None = receiving.recv()
+        answer = receiving.recv()
     except EOFError:
         answer = None
     child.join(timeout=30)
@@ -39,7 +65,9 @@ def request_with_kill(config: Config, now: int, path: str, form: Mapping[str, st
     return answer
 
 
-def _answer(config: Config, now: int, path: str, form: dict[str, str], kill_at: int, sending: Connection) -> None:
+def _work(
+    sending: Connection, kill_at: int, work: Callable[..., Any], config: Config, now: int, *arguments: Any
+) -> None:
     app = create_app(config, lambda: now)
     points = count(1)
 
@@ -50,6 +78,23 @@ def _answer(config: Config, now: int, path: str, form: dict[str, str], kill_at: 
     for name in ("before_cursor_execute", "after_cursor_execute", "commit"):
         event.listen(Engine, name, point)
     event.listen(Pool, "checkin", point)
-    answer = app.test_client().post(path, data=form)
-    sending.send((answer.status_code, answer.json))
+    sending.send(work(app, config, now, *arguments))
     app.extensions["bridge"].close()
+
+
+def _request(
+    app: Flask, config: Config, now: int, path: str, form: dict[str, str] | bytes, headers: dict[str, str]
+) -> Answer:
+    answer = app.test_client(use_cookies=False).post(path, data=form, headers=headers)
+    return answer.status_code, answer.get_json(silent=True)
+
+
+def _deliver(app: Flask, config: Config, now: int) -> str:
+    app.extensions["bridge"].delivery(config, lambda: now).run_due(now)
+    return "done"
+
+
+def _revoke(app: Flask, config: Config, now: int, sub: str) -> str:
+    with app.extensions["bridge"].database.writing() as tx:
+        revoke_user(tx, sub, actor=OPERATOR, now=now)
+    return "done"

@@ -71,6 +71,11 @@ class Receiver:
         with self.news:
             assert self.news.wait_for(lambda: len(self.tokens) >= count, timeout), f"{len(self.tokens)} of {count}"
 
+    def comes(self, count: int, *, within: float) -> bool:
+        """Whether so many tokens are taken in that time."""
+        with self.news:
+            return self.news.wait_for(lambda: len(self.tokens) >= count, within)
+
     def wait_for_arrivals(self, count: int, timeout: float = 20) -> None:
         with self.news:
             assert self.news.wait_for(lambda: self.arrived >= count, timeout), f"{self.arrived} of {count}"

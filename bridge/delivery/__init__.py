@@ -5,6 +5,7 @@
     claim      a few messages, on a lease
     carriers   one for each kind; app.py registers them
       backchannel    mints a logout token and posts it (Back-Channel Logout 1.0)
+      reread         asks Dynamic how a user is now
       rest           closes one more batch of a user who has ended
     settling   what came of it: done, again later, or given up; how the receiver is; the audit entry
 

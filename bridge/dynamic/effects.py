@@ -176,3 +176,8 @@ _EFFECTS: Mapping[str, Callable[[Json, Json], Effect]] = {
 }
 EVENTS: tuple[str, ...] = tuple(_EFFECTS)
 """The events that mean something here, as Dynamic names them."""
+
+SELECTABLE: tuple[str, ...] = tuple(
+    name for name in EVENTS if name not in ("ping", "user.email.unlinked", "wallet.deleted")
+)
+"""Those that a webhook can ask for; the others are sent without being asked for."""

@@ -16,6 +16,9 @@ from bridge.jose import strict_json_object
 from bridge.model import Json
 from bridge.reasons import Reason
 
+PATH = "/webhooks/dynamic"
+"""Below the issuer; the environment's id follows."""
+SIGNATURE_HEADER = "x-dynamic-signature-256"
 MAX_BODY_BYTES = 64 * 1024
 CLOCKS_DIFFER = 60  # seconds
 

@@ -5,12 +5,10 @@ from collections.abc import Callable, Mapping
 from flask import Blueprint, Response, jsonify, request
 
 from bridge.clock import Clock
+from bridge.dynamic.webhooks import MAX_BODY_BYTES, PATH, SIGNATURE_HEADER
 from bridge.errors import NotServed, Refused, Unavailable
 from bridge.reasons import Explained, Reason
 from bridge.web.endpoints import log_refusal
-
-MAX_BODY_BYTES = 64 * 1024
-SIGNATURE_HEADER = "x-dynamic-signature-256"
 
 Receive = Callable[[str, bytes, str | None, int], None]
 """Takes the environment's id, the body, its signature and the time. Raises Refused, Unavailable."""
@@ -31,7 +29,7 @@ def hook_blueprint(receive: Receive, *, clock: Clock) -> Blueprint:
     """
     blueprint = Blueprint("hooks", __name__)
 
-    @blueprint.post("/webhooks/dynamic/<environment>")
+    @blueprint.post(f"{PATH}/<environment>")
     def dynamic(environment: str) -> Response:
         body = request.stream.read(MAX_BODY_BYTES + 1)
         try:

@@ -156,11 +156,12 @@ def test_a_revoked_sid_that_a_newer_one_has_replaced_here_ends_nothing(hooked: H
 
 
 @both_databases
-def test_a_revoked_sid_of_which_dynamic_says_that_it_goes_on_ends_nothing(asking: Hooked) -> None:
+@pytest.mark.parametrize("pause", [3600, 0])
+def test_a_revoked_sid_of_which_dynamic_says_that_it_goes_on_ends_nothing(asking: Hooked, pause: int) -> None:
     session = asking.sign_in(a_user(asking))
     tokens = asking.tokens(session)
     for _ in range(5):
-        asking.bridge.clock.forward(3600)
+        asking.bridge.clock.forward(pause)
         session = refreshed(asking, session)  # and the page does not hand the new token over
         assert asking.send() == [200]
         tokens = asking.renewed(tokens)
@@ -170,6 +171,21 @@ def test_a_revoked_sid_of_which_dynamic_says_that_it_goes_on_ends_nothing(asking
     asking.send()
     assert not asking.refreshes(tokens)
     assert not asking.is_active(tokens)
+
+
+@pytest.mark.parametrize("apart", [0, 1, 2])
+def test_what_a_refresh_issued_when_it_revoked_the_old_sid_opens_the_session_again(hooked: Hooked, apart: int) -> None:
+    session = hooked.sign_in(a_user(hooked))
+    tokens = hooked.tokens(session)
+    hooked.bridge.clock.forward(3600)
+    newer = refreshed(hooked, session)
+    assert hooked.send() == [200]
+    assert not hooked.refreshes(tokens)  # nobody could tell that it goes on
+    issued_at = hooked.bridge.clock() - apart
+    token = hooked.dynamic.mint(newer, origin=APP_ORIGIN, issued_at=issued_at)
+    answer = hooked.bridge.exchange(token, scope="openid offline_access")
+    assert answer.status_code == 200, answer.json
+    assert hooked.refreshes(answer.json)
 
 
 @both_databases
@@ -301,7 +317,8 @@ def test_a_merged_user_is_over_and_the_survivor_is_asked_about(asking: Hooked) -
     assert not asking.refreshes(left)
     assert asking.claims(kept).get("wallet_address") is None
     assert owed(asking) == [survivor.id]
-    reread(asking, survivor)
+    deliver(asking)
+    assert owed(asking) == []
     assert asking.claims(kept)["wallet_address"] == ADDRESS
     merged = asking.bridge.rows("SELECT merged_into FROM users WHERE user_id = :id", id=gone.id)
     assert merged == [(survivor.id,)]
@@ -314,10 +331,9 @@ def owed(hooked: Hooked) -> list[str]:
     return [json.loads(facts)["user_id"] for _, facts in rows]
 
 
-def reread(hooked: Hooked, user: User) -> bool:
-    """As delivery does it."""
-    events = hooked.bridge.http.application.extensions["bridge"].events
-    return bool(events.reread(hooked.dynamic.environment_id, user.id, hooked.bridge.clock()))
+def deliver(hooked: Hooked) -> None:
+    parts = hooked.bridge.http.application.extensions["bridge"]
+    parts.delivery(hooked.bridge.config, hooked.bridge.clock).run_due(hooked.bridge.clock())
 
 
 @both_databases
@@ -421,7 +437,7 @@ def test_the_address_that_an_unlinked_google_account_lent_is_gone_until_dynamic_
     asking.send()
     assert "email" not in asking.claims(tokens)
     assert owed(asking)[-1] == user.id
-    assert reread(asking, user)
+    deliver(asking)
     assert asking.claims(tokens)["email"] == "demo@example.com"
 
 
@@ -434,7 +450,7 @@ def test_a_transferred_wallet_leaves_its_former_owner_and_comes_to_the_new_one(a
     assert asking.send() == [200]
     assert "wallets" not in asking.claims(gave)
     assert sorted(owed(asking)) == sorted([giver.id, taker.id])
-    reread(asking, taker)
+    deliver(asking)
     assert asking.claims(took)["wallet_address"] == ADDRESS
 
 
@@ -445,7 +461,7 @@ def test_a_linked_wallet_is_asked_about(asking: Hooked) -> None:
     asking.dynamic.link(user.id, NewWallet(address=ADDRESS))
     asking.send()
     assert owed(asking) == [user.id]
-    reread(asking, user)
+    deliver(asking)
     assert asking.claims(tokens)["wallet_address"] == ADDRESS
 
 
@@ -458,9 +474,30 @@ def test_without_an_api_token_nobody_is_to_be_asked_about(hooked: Hooked, user: 
 
 def test_a_user_whom_dynamic_does_not_know_any_more_is_not_brought_up_to_date(asking: Hooked) -> None:
     user = a_user(asking)
-    asking.tokens(asking.sign_in(user))
+    tokens = asking.tokens(asking.sign_in(user))
+    asking.dynamic.link(user.id, NewWallet())
+    assert asking.send() == [200]
+    asking.dynamic.webhooks.hold()
     asking.dynamic.management.delete_user(user.id)
-    assert not reread(asking, user)
+    deliver(asking)
+    assert owed(asking) == []
+    assert asking.claims(tokens)["email"] == "demo@example.com"
+
+
+def test_while_dynamic_does_not_answer_a_user_stays_to_be_asked_about(asking: Hooked) -> None:
+    user = a_user(asking, wallets=[])
+    tokens = asking.tokens(asking.sign_in(user))
+    asking.bridge.clock.forward(60)
+    asking.dynamic.link(user.id, NewWallet(address=ADDRESS))
+    asking.send()
+    asking.dynamic.faults.set("/environments", "error")
+    deliver(asking)
+    assert owed(asking) == [user.id]
+    asking.dynamic.faults.clear()
+    asking.bridge.clock.forward(120)
+    deliver(asking)
+    assert owed(asking) == []
+    assert asking.claims(tokens)["wallet_address"] == ADDRESS
 
 
 # Deliveries
@@ -476,6 +513,7 @@ def test_a_message_that_comes_again_days_later_does_nothing_more(hooked: Hooked,
     last = next(m for m in hooked.dynamic.webhooks.messages() if m.event.name == "user.session.revoked")
     hooked.bridge.clock.forward(3600)
     for known in (True, False):  # the second time, nobody remembers the event
+        assert causes(hooked, "dynamic_session_ended") == ["dynamic_session_ended"]
         if not known:
             forget_events(hooked.bridge.database)
         assert hooked.dynamic.webhooks.redeliver(last.message_id) == 200
