@@ -51,6 +51,7 @@ def running_app(example: str, port: int, settings: Mapping[str, str], log: Path)
     Those of the single-page app are fixed when it is built.
     """
     public = {name: value for name, value in settings.items() if name.startswith(PUBLIC)}
+    settings = {"DATABASE_URL": f"file:{log.with_suffix('.db')}", **settings}  # for those that have one
     folder = built(example, public)
     host_option = "--host" if example == "spa" else "--hostname"
     command = ["npm", "start", "--", "--port", str(port), host_option, "localhost"]

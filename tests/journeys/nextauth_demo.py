@@ -30,12 +30,7 @@ def main() -> None:
 
 
 def _show(stage: Stage) -> None:
-    settings = {
-        **stage.as_app(),
-        "AUTH_URL": stage.app,
-        "AUTH_SECRET": secrets.token_urlsafe(32),
-        "DATABASE_URL": f"file:{stage.folder / 'app.db'}",
-    }
+    settings = {**stage.as_app(), "AUTH_URL": stage.app, "AUTH_SECRET": secrets.token_urlsafe(32)}
     told = stage.command("client", "update", stage.client_id, f"--backchannel-logout-uri={stage.app}{LOGOUT_PATH}")
     if told.returncode != 0:
         raise DemoFailed(told.stderr)

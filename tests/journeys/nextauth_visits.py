@@ -60,8 +60,7 @@ class Place:
     @contextmanager
     def beside(self, folder: Path, **settings: str) -> Iterator[App]:
         """The same app once more, with other settings and a database of its own."""
-        database = {"DATABASE_URL": f"file:{folder / 'app.db'}"}
-        with running_app("nextauth", free_port(), {**self.settings, **database, **settings}, folder / "app.log") as app:
+        with running_app("nextauth", free_port(), {**self.settings, **settings}, folder / "app.log") as app:
             yield app
 
     def rows(self, statement: str, *values: Any) -> list[Any]:
@@ -160,7 +159,6 @@ def running_places(folder: Path) -> Iterator[Mapping[str, Place]]:
             words = [f"--redirect-uri={origin}/api/auth/callback/dynamic"]
             words += [f"--post-logout-redirect-uri={origin}/signin/out"]
             words += [f"--backchannel-logout-uri={origin}{LOGOUT_PATH}"]
-            database = folder / f"{strategy}.db"
             settings = {
                 "AUTH_DYNAMIC_ISSUER": provider.issuer,
                 "AUTH_DYNAMIC_ID": strategy,
@@ -168,10 +166,9 @@ def running_places(folder: Path) -> Iterator[Mapping[str, Place]]:
                 "AUTH_URL": origin,
                 "AUTH_SECRET": "for the cookies of one test",
                 "SESSION_STRATEGY": strategy,
-                "DATABASE_URL": f"file:{database}",
             }
             port = int(origin.rpartition(":")[2])
             log = folder / f"{strategy}.log"
             app = stack.enter_context(running_app("nextauth", port, settings, log))
-            places[strategy] = Place(strategy, app, provider, settings, database)
+            places[strategy] = Place(strategy, app, provider, settings, log.with_suffix(".db"))
         yield places

@@ -132,7 +132,6 @@ def stage(pytestconfig: pytest.Config, tmp_path: Path) -> Iterator[Widget]:
             "AUTH_DYNAMIC_SECRET": added.stdout.strip(),
             "AUTH_URL": origin,
             "AUTH_SECRET": "for the cookies of one test",
-            "DATABASE_URL": f"file:{tmp_path / 'app.db'}",
             "DYNAMIC_ENVIRONMENT_ID": DEMO_ENVIRONMENT_ID,
             "DYNAMIC_API_BASE_URL": f"http://{DYNAMIC}/api/v0",
         }

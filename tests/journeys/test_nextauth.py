@@ -131,8 +131,7 @@ def staged(tmp_path: Path, pytestconfig: pytest.Config) -> Iterator[Staged]:
             added = command("client", "add", "app", *words, *(word.format(origin=origin) for word in client))
             assert added.returncode == 0, added.stderr
             stack.enter_context(command.serving("--port", issuer.rpartition(":")[2], url=issuer))
-            database = {"DATABASE_URL": f"file:{tmp_path / 'app.db'}"}
-            environ = {**settings(issuer, origin, added.stdout.strip()), **database}
+            environ = settings(issuer, origin, added.stdout.strip())
             app = stack.enter_context(
                 running_app(example, int(origin.rpartition(":")[2]), environ, tmp_path / "app.log")
             )
