@@ -69,8 +69,9 @@ class Rehearsal:
                 shutil.copytree(found, goal, dirs_exist_ok=True)
             else:
                 assert found.is_file(), source
-                goal.parent.mkdir(parents=True, exist_ok=True)
-                shutil.copy(found, goal / found.name if target.endswith("/") else goal)
+                named = goal / found.name if target.endswith("/") else goal
+                named.parent.mkdir(parents=True, exist_ok=True)
+                shutil.copy(found, named)
 
     def _run(self, command: str, workdir: Path, environ: dict[str, str]) -> None:
         done = subprocess.run(
