@@ -10,7 +10,7 @@ ARGS ?=
 JOBS ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-nextauth test test-browser screenshots check check-deploy sbom audit serve bench wheel lock clean
+.PHONY: help demo demo-nextauth test test-browser screenshots check check-deploy sbom audit serve login-page bench wheel lock clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z][a-z-]*:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -48,6 +48,7 @@ test-browser: $(BROWSER) ## Test the pages in Chromium (on Debian: apt install c
 
 screenshots: $(BROWSER) ## Every page as pictures in build/screenshots, light and dark, desktop and phone
 	@PYTHONPATH=tests $(BIN)/python -m browser.screenshots $(ARGS)
+	@test -n "$(ARGS)" || PYTHONPATH=tests:tests/journeys $(BIN)/python -m own_page_pictures
 
 check: $(READY) ## Lint, format, types
 	@$(BIN)/ruff check .
@@ -73,6 +74,9 @@ audit: $(TOOLS)/.ready ## Known vulnerabilities in everything that is locked; fa
 
 serve: $(READY) ## Serve with your configuration (oidc-bridge init makes one)
 	@$(BIN)/oidc-bridge serve $(ARGS)
+
+login-page: $(READY) ## Build the bridge's own sign-in page into login-page/dist (Node.js 20 or newer)
+	@$(BIN)/oidc-bridge login-page build $(ARGS)
 
 bench: $(READY) ## CPU per exchange beside the bare cost of its cryptography, in one run
 	@$(BIN)/python -m bench $(ARGS)

@@ -1,27 +1,16 @@
 """The only wiring: builds each part once, hands it what it needs, and mounts the routes."""
 
-from collections.abc import Callable, Mapping
-from contextlib import ExitStack
-from dataclasses import dataclass
+from collections.abc import Mapping
+from pathlib import Path
 from urllib.parse import urlsplit
 
 from flask import Flask
 
-from bridge.assets import TEMPLATES
+from bridge.assets import TEMPLATES, default_login_page
 from bridge.clock import Clock, system_clock
 from bridge.config.settings import Config
-from bridge.delivery.backchannel import BackchannelLogout
-from bridge.delivery.carriers import Carrier
-from bridge.delivery.deliver import THREADS, Delivery
-from bridge.delivery.reread import RereadUser
-from bridge.delivery.rest import CloseRest
-from bridge.dynamic.keys import LoadKeys, key_set, load_keys
-from bridge.dynamic.verify import Verifier
-from bridge.fetch import Fetcher
-from bridge.lifecycle.dynamic_effects import Effects
-from bridge.lifecycle.dynamic_events import DynamicEvents
 from bridge.lifecycle.signin import SessionPolicy
-from bridge.oauth.assertions import Assertions
+from bridge.oauth.account import Account
 from bridge.oauth.authorize import Authorization
 from bridge.oauth.client_auth import ClientAuthentication
 from bridge.oauth.client_credentials import ClientCredentials
@@ -33,6 +22,7 @@ from bridge.oauth.holders import Holders
 from bridge.oauth.introspect import Introspection
 from bridge.oauth.jwt_bearer import JwtBearer
 from bridge.oauth.logout import Logout
+from bridge.oauth.own_page import OwnPage
 from bridge.oauth.refresh import Refresh
 from bridge.oauth.revoke import Revocation
 from bridge.oauth.server import TokenServer
@@ -40,17 +30,11 @@ from bridge.oauth.signin import SignInCompletion
 from bridge.oauth.site import Site
 from bridge.oauth.throttle import Throttle
 from bridge.oauth.userinfo import Userinfo
+from bridge.parts import Parts, assemble
 from bridge.store import Database
-from bridge.store import keys as stored_keys
-from bridge.store.clients import Clients
-from bridge.store.outbox import Kind
-from bridge.store.rotation import Rotation
-from bridge.store.seal import Sealer
-from bridge.tokens.claims import ClaimSelection
 from bridge.tokens.keyring import Keyring
-from bridge.tokens.mint import Mint
-from bridge.tokens.pairwise import PairwiseSubjects, new_pairwise_key
 from bridge.web.browser import BrowserEndpoint, browser_blueprint
+from bridge.web.bundle import OFF, Bundle, NotBuiltError, bundle_blueprint, load_bundle
 from bridge.web.documents import Document, document_blueprint
 from bridge.web.edge import guard_edge
 from bridge.web.endpoints import Endpoint, endpoint_blueprint
@@ -59,83 +43,13 @@ from bridge.web.ops import HealthCheck, ops_blueprint
 from bridge.web.pages import page_blueprint
 
 
-@dataclass(frozen=True, slots=True)
-class Parts:
-    """The parts of a bridge, each built once. `close` lets go of threads and connections."""
-
-    database: Database
-    clients: Clients
-    keyring: Keyring
-    subjects: PairwiseSubjects
-    verifier: Verifier
-    selection: ClaimSelection
-    mint: Mint
-    assertions: Assertions
-    events: DynamicEvents
-    close: Callable[[], None]
-
-    def delivery(self, config: Config, clock: Clock = system_clock) -> Delivery:
-        """What carries the outbox out: for each kind of message its carrier. It does nothing until it is run."""
-        carriers: dict[Kind, Carrier] = {
-            Kind.BACKCHANNEL_LOGOUT: BackchannelLogout(
-                clients=self.clients,
-                mint=self.mint,
-                fetcher=Fetcher(development=config.development, threads=2 * THREADS),  # its own bulkhead
-            ),
-            Kind.CLOSE_REST: CloseRest(self.database),
-            Kind.REREAD_USER: RereadUser(self.events),
-        }
-        return Delivery(self.database, carriers, clock)
-
-
-def assemble(config: Config, clock: Clock = system_clock, keys: LoadKeys = load_keys) -> Parts:
-    """The parts that a configuration asks for, the protocol's endpoints apart. `keys`: where Dynamic's come from.
-
-    Reads our keys from the database, which must have the current schema, and makes those that are missing. Calls
-    nobody else. Raises SchemaMismatch, SealBroken and Unavailable.
-    """
-    with ExitStack() as held:
-        database = Database(config.database_url)
-        held.callback(database.close)
-        database.check_schema()
-        keyring, subjects = _own_secrets(database, config, clock())
-
-        key_fetcher = Fetcher(development=config.development)
-        profile_fetcher = Fetcher(development=config.development)  # its own bulkhead: profiles never delay keys
-        event_fetcher = Fetcher(development=config.development, threads=8)  # and webhooks delay neither
-        held.callback(key_fetcher.close)
-        held.callback(profile_fetcher.close)
-        held.callback(event_fetcher.close)
-        verifier = _verifier(config, key_fetcher, clock, keys)
-
-        selection = ClaimSelection(config.claims)
-        return Parts(
-            database=database,
-            clients=Clients(database, config.clients),
-            keyring=keyring,
-            subjects=subjects,
-            verifier=verifier,
-            selection=selection,
-            mint=Mint(issuer=config.issuer, keyring=keyring, selection=selection, subjects=subjects),
-            assertions=Assertions(
-                verifier=verifier,
-                fetcher=profile_fetcher,
-                database=database,
-                rules=config.claims,
-                profile_scopes=selection.scopes,
-                primary_environment=config.environments[0].environment_id,
-            ),
-            events=dynamic_events(config, database, event_fetcher),
-            close=held.pop_all().close,
-        )
-
-
 def create_app(config: Config, clock: Clock = system_clock) -> Flask:
     """The bridge as a WSGI application; `app.extensions["bridge"]` holds its Parts. Raises what `assemble` raises."""
     parts = assemble(config, clock)
     issuer, prefix = config.issuer, urlsplit(config.issuer).path or None
     reasons_url = f"{issuer}/reasons"
 
+    bundle = _bundle(config)
     environments = {environment.environment_id: environment for environment in config.environments}
     authentication = ClientAuthentication(parts.clients, Throttle())
     token_server = TokenServer(
@@ -146,6 +60,7 @@ def create_app(config: Config, clock: Clock = system_clock) -> Flask:
         mint=parts.mint,
         assertions=parts.assertions,
         environments=environments,
+        live_check=parts.live_check,
     )
     for redemption in (CodeRedemption, TokenExchange, JwtBearer, Refresh, ClientCredentials):
         token_server.register_grant(redemption)
@@ -188,7 +103,8 @@ def create_app(config: Config, clock: Clock = system_clock) -> Flask:
     site = Site(
         issuer=issuer,
         reasons_url=reasons_url,
-        own_signin_url=config.signin_url,
+        default_signin_url=config.signin_url,
+        has_own_page=bundle is not None,
         database=parts.database,
         clients=parts.clients,
         environments=environments,
@@ -212,10 +128,17 @@ def create_app(config: Config, clock: Clock = system_clock) -> Flask:
         url_prefix=prefix,
     )
     app.register_blueprint(
-        browser_blueprint(_browser_endpoints(site, parts, config), issuer=issuer, reasons_url=reasons_url, clock=clock),
+        browser_blueprint(
+            _browser_endpoints(site, parts, config),
+            issuer=issuer,
+            reasons_url=reasons_url,
+            bundle=bundle,
+            clock=clock,
+        ),
         url_prefix=prefix,
     )
     app.register_blueprint(hook_blueprint(parts.events.receive, clock=clock), url_prefix=prefix)
+    app.register_blueprint(bundle_blueprint(bundle), url_prefix=prefix)
     app.register_blueprint(document_blueprint(_documents(discovery, parts.keyring, prefix or ""), clock))
     app.register_blueprint(page_blueprint(issuer=issuer, links=_links(issuer)), url_prefix=prefix)
     app.register_blueprint(ops_blueprint({"database": _database_check(parts.database)}))
@@ -223,48 +146,32 @@ def create_app(config: Config, clock: Clock = system_clock) -> Flask:
     return app
 
 
-def dynamic_events(config: Config, database: Database, fetcher: Fetcher) -> DynamicEvents:
-    """Whoever takes what happened at Dynamic, by webhook or from the event log."""
-    return DynamicEvents(
-        database=database,
-        fetcher=fetcher,
-        environments={environment.environment_id: environment for environment in config.environments},
-        effects=Effects(config.claims, primary_environment=config.environments[0].environment_id),
-    )
-
-
 def _browser_endpoints(site: Site, parts: Parts, config: Config) -> tuple[BrowserEndpoint, ...]:
     """The endpoints for people."""
-    policy = SessionPolicy(config.session_idle_ttl, config.session_absolute_ttl)
+    policy = SessionPolicy(config.session_idle_ttl, config.session_absolute_ttl, config.audit_identifiers)
+    authorization = Authorization(site, policy=policy, live_check=parts.live_check)
+    account = Account(site, policy=policy)
     completion = SignInCompletion(site, parts.assertions, longest=config.assertion_max_lifetime)
     return (
-        BrowserEndpoint("/authorize", ("GET", "POST"), Authorization(site, policy=policy).respond),
+        BrowserEndpoint("/authorize", ("GET", "POST"), authorization.respond),
+        BrowserEndpoint("/signin", ("GET",), OwnPage(site).respond),
         BrowserEndpoint("/signin/complete", ("POST",), completion.respond),
         BrowserEndpoint("/consent", ("GET", "POST"), Consent(site).respond),
         BrowserEndpoint("/logout", ("GET", "POST"), Logout(site).respond),
+        BrowserEndpoint("/account", ("GET", "POST"), account.respond),
+        BrowserEndpoint("/account/erase", ("GET", "POST"), account.erasure),
     )
 
 
-def _own_secrets(database: Database, config: Config, now: int) -> tuple[Keyring, PairwiseSubjects]:
-    sealer = Sealer(config.secret_keys)
-    rotation = Rotation(database, sealer, interval=config.key_rotation)
-    rotation.make_missing(now)
-    keyring = Keyring(rotation.load, rotation.keep_up, now)
-    with database.writing() as tx:
-        pairwise_key = stored_keys.secret(tx, "pairwise", sealer, now, make=new_pairwise_key)
-    return keyring, PairwiseSubjects(pairwise_key)
-
-
-def _verifier(config: Config, fetcher: Fetcher, clock: Clock, keys: LoadKeys) -> Verifier:
-    return Verifier(
-        (
-            (environment, key_set(environment, fetcher, clock, keys))
-            for environment in config.environments
-            if not environment.disabled
-        ),
-        max_lifetime=config.assertion_max_lifetime,
-        skew=config.clock_skew,
-    )
+def _bundle(config: Config) -> Bundle | None:
+    """What our own sign-in page runs; None if nobody has built it, or wants it."""
+    if config.login_page == OFF:
+        return None
+    directory = default_login_page() if config.login_page is None else Path(config.login_page)
+    try:
+        return load_bundle(directory)
+    except NotBuiltError:
+        return None
 
 
 def _database_check(database: Database) -> HealthCheck:

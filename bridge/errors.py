@@ -43,6 +43,18 @@ class NoAnswer(FetchFailed):
     """The other server did not answer at all, or not in time: whoever asks next would wait as long."""
 
 
+class AnsweredOtherwise(FetchFailed):
+    """The other server answered, but with a status that is none of those that were asked for.
+
+    `retry_after`: the seconds that it wants to be left alone, if it says so.
+    """
+
+    def __init__(self, status: int, retry_after: int | None = None) -> None:
+        super().__init__(f"status {status}")
+        self.status = status
+        self.retry_after = retry_after
+
+
 class SchemaMismatch(Exception):
     """The database's schema is not the one this program was written for."""
 

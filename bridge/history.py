@@ -1,7 +1,8 @@
 """What happens and why: the words in which it is remembered and told."""
 
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from enum import Enum
+from typing import Any
 
 from bridge.model import Client, Json
 
@@ -98,3 +99,8 @@ class AuditEntry:
     grant_id: str | None = None
     cause: Cause | None = None
     detail: Json = field(default_factory=dict)
+
+    def as_json(self) -> dict[str, Any]:
+        """The entry as JSON can say it."""
+        cause = None if self.cause is None else self.cause.word
+        return {**asdict(self), "event": self.event.word, "cause": cause, "detail": dict(self.detail)}

@@ -3,7 +3,9 @@
 import json
 import logging
 import re
+import sys
 import traceback
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 _STANDARD = frozenset(logging.makeLogRecord({}).__dict__) | {"message", "asctime", "taskName"}
@@ -55,6 +57,16 @@ def _clean(value: Any) -> Any:
     if value is None or isinstance(value, bool | int | float):
         return value
     return redacted(str(value))
+
+
+def print_audit(entries: Iterable[Mapping[str, Any]]) -> None:
+    """Entries of the audit log on stdout, a line of JSON each; written at once, so that no other comes in between."""
+    lines = (json.dumps({"log": "audit", **entry}) for entry in entries)
+    try:
+        sys.stdout.write("".join(f"{line}\n" for line in lines))
+        sys.stdout.flush()
+    except (OSError, ValueError) as error:  # nobody reads any more: what they tell of has happened all the same
+        logging.getLogger(__name__).warning("audit lines lost", extra={"cause": type(error).__name__})
 
 
 def set_up(level: str) -> None:

@@ -46,6 +46,7 @@ class Environment:
     refresh_window: int = 30 * 86400  # how long Dynamic keeps a session renewable; dates the sign-in by refreshExp
     webhook_secrets: tuple[str, ...] = field(default=(), repr=False)  # what its webhooks may be signed with
     live_check: Literal["off", "open", "closed"] = "off"  # ask whether a session lives; and if Dynamic does not answer
+    live_check_ttl: int = 60  # seconds for which its answer holds
     disabled: bool = False
 
     @property
@@ -163,7 +164,7 @@ class Client:
     assertion_once: bool = False
     refresh_rotation: bool = True
     refresh_grace: int = 30  # seconds in which a spent refresh token still leads to its family's newest one
-    refresh_retry_ttl: int = 86400  # seconds in which it still leads to a successor that was never used
+    refresh_retry_ttl: int = 7 * 86400  # seconds in which it still leads to a successor that was never used
     refresh_idle_ttl: int = 14 * 86400  # seconds that a refresh token lives unused
     refresh_absolute_ttl: int = 30 * 86400  # seconds that a grant lives, however often it is refreshed
     redirect_uris: tuple[str, ...] = ()  # where codes may be sent, byte by byte
@@ -206,7 +207,10 @@ class Grant:
 
 @dataclass(frozen=True, slots=True)
 class Session:
-    """A browser that is signed in here. `origin` is that of the page whose assertion opened it."""
+    """A browser that is signed in here. `origin` is that of the page whose assertion opened it.
+
+    `user_agent` is what the browser calls itself: a stranger's word, for its user's eyes alone.
+    """
 
     session_id: str
     sub: str
@@ -217,6 +221,7 @@ class Session:
     amr: tuple[str, ...]
     opened_at: int
     expires_at: int
+    user_agent: str | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -254,6 +254,11 @@ class Reason(Explained):
         "Dynamic did not answer for the user's profile in time; the tokens were issued without it.",
         "Exchange again later, or send the large token (getAuthToken()), which carries the profile.",
     )
+    LIVE_CHECK_UNAVAILABLE = (
+        "Dynamic does not say whether the user's session there goes on, and this bridge waits for that rather than"
+        " believe it (live_check closed).",
+        "Try again. An operator finds the cause in the log, as live check.",
+    )
     DATABASE_UNAVAILABLE = (
         "The bridge's database does not answer.",
         "Try again. An operator finds the cause in the log.",

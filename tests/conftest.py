@@ -167,6 +167,7 @@ def make_bridge(
             "BRIDGE_SECRET_KEYS": new_secret_key(),
             "DYNAMIC_ENVIRONMENT_ID": dynamic.emulator.environment_id,
             "DYNAMIC_API_BASE_URL": dynamic.base_url,
+            "BRIDGE_LOGIN_PAGE": "off",  # whether or not it was built in this checkout
             **settings,
         }
         Path("bridge.toml").write_text(toml, encoding="utf-8")

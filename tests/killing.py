@@ -22,12 +22,20 @@ _context = get_context("forkserver")
 _context.set_forkserver_preload(["bridge.app", "killing"])  # so that a child is a fork of what is imported already
 
 
-def request_with_kill(config: Config, now: int, path: str, form: Mapping[str, str], kill_at: int) -> Answer | None:
+def request_with_kill(
+    config: Config,
+    now: int,
+    path: str,
+    form: Mapping[str, str] | bytes,
+    kill_at: int,
+    headers: Mapping[str, str] | None = None,
+) -> Answer | None:
     """What a fresh bridge answers to a request; None if it was killed at that point before it could.
 
     Its points are: before and after each statement, before each commit, and after each transaction.
     """
-    answer: Answer | None = _answer_of(kill_at, _request, config, now, path, dict(form))
+    sent = form if isinstance(form, bytes) else dict(form)
+    answer: Answer | None = _answer_of(kill_at, _request, config, now, path, sent, dict(headers or {}))
     return answer
 
 
@@ -74,9 +82,11 @@ def _work(
     app.extensions["bridge"].close()
 
 
-def _request(app: Flask, config: Config, now: int, path: str, form: dict[str, str]) -> Answer:
-    answer = app.test_client().post(path, data=form)
-    return answer.status_code, answer.json
+def _request(
+    app: Flask, config: Config, now: int, path: str, form: dict[str, str] | bytes, headers: dict[str, str]
+) -> Answer:
+    answer = app.test_client(use_cookies=False).post(path, data=form, headers=headers)
+    return answer.status_code, answer.get_json(silent=True)
 
 
 def _deliver(app: Flask, config: Config, now: int) -> str:

@@ -5,7 +5,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,6 +24,13 @@ class Command:
     program: tuple[str, ...] = (sys.executable, "-m", "bridge.cli")
 
     def __call__(self, *words: str, stdin: str = "") -> subprocess.CompletedProcess[str]:
+        return self._run(words, stdin, timeout=60)
+
+    def for_long(self, *words: str) -> subprocess.CompletedProcess[str]:
+        """The same for what takes its time."""
+        return self._run(words, "", timeout=240)
+
+    def _run(self, words: Sequence[str], stdin: str, timeout: int) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
             [*self.program, *words],
             cwd=self.folder,
@@ -31,7 +38,7 @@ class Command:
             input=stdin,
             capture_output=True,
             text=True,
-            timeout=60,
+            timeout=timeout,
             check=False,
         )
 
@@ -69,7 +76,9 @@ def free_port() -> int:
 
 
 def _clean_environment() -> dict[str, str]:
-    return {name: value for name, value in os.environ.items() if not name.startswith(("BRIDGE_", "DYNAMIC_", "NEXT_"))}
+    ours = ("BRIDGE_", "DYNAMIC_", "NEXT_")
+    others = {name: value for name, value in os.environ.items() if not name.startswith(ours)}
+    return {**others, "BRIDGE_LOGIN_PAGE": "off"}  # whether or not it was built in this checkout
 
 
 def _wait_until_ready(server: subprocess.Popen[str], url: str) -> None:

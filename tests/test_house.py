@@ -12,7 +12,7 @@ PACKAGE = Path(__file__).parents[1] / "bridge"
 MODULES = sorted(PACKAGE.rglob("*.py"))
 
 FLOORS = {
-    **dict.fromkeys(("app", "cli", "config", "assets", "__init__"), 5),
+    **dict.fromkeys(("app", "parts", "cli", "config", "assets", "__init__"), 5),
     **dict.fromkeys(("web", "delivery"), 4),
     **dict.fromkeys(("oauth", "lifecycle"), 3),
     **dict.fromkeys(("dynamic", "tokens", "store"), 2),

@@ -7,7 +7,9 @@ from pathlib import Path
 
 import click
 
+from bridge.assets import default_login_page
 from bridge.cli.configured import configured, say_faults
+from bridge.cli.login_page import is_current
 from bridge.config.client_checks import client_faults
 from bridge.config.settings import Config, Fault
 from bridge.config.sources import DEFAULT_ENV_FILE
@@ -19,6 +21,7 @@ from bridge.store import Database, clients
 from bridge.store.engines import sqlite_path
 from bridge.store.rewrap import sealed_under
 from bridge.store.seal import Sealer
+from bridge.web.bundle import OFF, NotBuiltError, load_bundle
 
 
 @click.command()
@@ -29,6 +32,7 @@ def check(config: Config, live: bool) -> None:
     registered = _registered(config)
     faults = [*_file_faults(config), *_database_faults(config, registered)]
     say_faults(faults)
+    _note_old_page(config)
     failed = bool(faults)
     if live:
         failed = _examine(config, [*config.clients, *registered]) or failed
@@ -93,6 +97,27 @@ def _note_old_seals(values: Mapping[int, int]) -> None:
         click.secho(f"• {old} sealed values are under an older secret key. Run: oidc-bridge keys rewrap", fg="yellow")
 
 
+def _page_directory(config: Config) -> Path:
+    return default_login_page() if config.login_page is None else Path(config.login_page)
+
+
+def _has_own_page(config: Config) -> bool:
+    """Whether this bridge has a sign-in page of its own, and somebody may be sent there."""
+    if config.login_page == OFF or config.signin_url is not None:
+        return False
+    try:
+        load_bundle(_page_directory(config))
+    except NotBuiltError:
+        return False
+    return True
+
+
+def _note_old_page(config: Config) -> None:
+    if _has_own_page(config) and not is_current(_page_directory(config)):
+        note = "• The sign-in page was built from other sources than this version's. Run: oidc-bridge login-page build"
+        click.secho(note, fg="yellow")
+
+
 def _examine(config: Config, registered: Sequence[Client]) -> bool:
     """Whether any environment has a fault. Findings go to stdout."""
     marks = {"ok": ("✓", "green"), "note": ("•", "yellow"), "fault": ("✗", "red")}
@@ -106,10 +131,17 @@ def _examine(config: Config, registered: Sequence[Client]) -> bool:
             if not client.environments or environment.environment_id in client.environments
             for origin in client.assertion_origins
         }
-        for finding in (
-            *examine(environment, fetcher, origins=origins, max_lifetime=config.assertion_max_lifetime),
+        findings = (
+            *examine(
+                environment,
+                fetcher,
+                origins=origins,
+                max_lifetime=config.assertion_max_lifetime,
+                own_page=f"{config.issuer}/signin" if _has_own_page(config) else None,
+            ),
             *examine_webhooks(environment, fetcher, issuer=config.issuer),
-        ):
+        )
+        for finding in findings:
             mark, colour = marks[finding.level]
             click.echo(f"  {click.style(mark, fg=colour)} {finding.what}")
             if finding.mend:

@@ -7,9 +7,9 @@ import threading
 import click
 
 from bridge import logs
-from bridge.app import Parts, assemble
 from bridge.cli.configured import configured
 from bridge.config.settings import Config
+from bridge.parts import Parts, assemble
 
 
 @click.command()

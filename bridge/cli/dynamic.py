@@ -59,8 +59,8 @@ def sync(config: Config, since: str, environment: str | None) -> None:
 
     For after an outage, and harmless at any time. Needs the API token, with the scope environment.events.read.
     """
-    from bridge.app import dynamic_events
     from bridge.clock import system_clock
+    from bridge.parts import dynamic_events
 
     now, chosen = system_clock(), _chosen(config, environment)
     start = _moment(since, now)

@@ -7,7 +7,6 @@ from pathlib import Path
 
 import click
 
-from bridge.app import Parts, assemble
 from bridge.cli.configured import configured, fail
 from bridge.clock import system_clock
 from bridge.config.settings import Config
@@ -20,6 +19,7 @@ from bridge.model import TOKEN_EXCHANGE, Assertion, Client, Environment, Grant
 from bridge.oauth.assertions import Accepted, door_of
 from bridge.oauth.exchange import exchange_request
 from bridge.oauth.request import Form
+from bridge.parts import Parts, assemble
 from bridge.store import users
 
 _MAX_INPUT = 64 * 1024

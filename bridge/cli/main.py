@@ -15,9 +15,11 @@ COMMANDS = {
     "demo": "See a Dynamic JWT become standard OIDC tokens, here and now.",
     "explain": "Explain a Dynamic JWT: each check, and the claims that would be issued.",
     "reasons": "What a refusal means and what mends it.",
+    "login-page": "Build the bridge's own sign-in page.",
     "client": "Registered applications.",
     "keys": "Keys that sign tokens, and the keys they are sealed under.",
     "user": "People who were here.",
+    "session": "Browsers that are signed in.",
     "outbox": "What has still to be told to others.",
     "deliver": "Tell it to them, in a process of its own.",
     "audit": "What happened, and why something ended.",
@@ -39,7 +41,8 @@ class _Contents(click.Group):
         del ctx
         if cmd_name not in COMMANDS:
             return None
-        command: click.Command = getattr(import_module(f"bridge.cli.{cmd_name}"), cmd_name)
+        module = cmd_name.replace("-", "_")
+        command: click.Command = getattr(import_module(f"bridge.cli.{module}"), module)
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:

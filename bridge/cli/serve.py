@@ -68,8 +68,8 @@ def prepare(config: Config) -> None:
 
     Raises SchemaMismatch, SealBroken and Unavailable.
     """
-    from bridge.app import assemble
     from bridge.cli.schema import upgrade
+    from bridge.parts import assemble
     from bridge.store import Database
 
     with Database(config.database_url) as database:

@@ -3,6 +3,7 @@
 from base64 import urlsafe_b64decode
 from collections import Counter
 from collections.abc import Iterator
+from pathlib import Path
 from urllib.parse import urlsplit
 from uuid import UUID
 
@@ -15,6 +16,7 @@ from bridge.oauth.rules import is_scope_word
 from bridge.store.engines import MEMORY, is_database_url, sqlite_path
 from bridge.store.seal import is_secret_key
 from bridge.tokens.claims import PROTOCOL_CLAIMS, PROVEN_CLAIMS
+from bridge.web.bundle import OFF, NotBuiltError, load_bundle
 
 SHORTEST_WEBHOOK_SECRET = 16  # characters; Dynamic makes them longer
 LONGEST_ASSERTION = 30 * 86400  # Dynamic's own maximum
@@ -40,6 +42,12 @@ def _issuer(config: Config) -> Iterator[Fault]:
 def _signin_page(config: Config) -> Iterator[Fault]:
     if config.signin_url is not None and (problem := page_problem(config.signin_url)):
         yield Fault("BRIDGE_SIGNIN_URL", problem, "Use a URL like https://app.example.com/signin")
+    if config.login_page not in (None, OFF):
+        try:
+            load_bundle(Path(str(config.login_page)))
+        except NotBuiltError:
+            mend = "Build it with: oidc-bridge login-page build --to DIRECTORY"
+            yield Fault("BRIDGE_LOGIN_PAGE", "holds no built sign-in page", mend)
 
 
 def _secret_keys(config: Config) -> Iterator[Fault]:
@@ -88,6 +96,8 @@ def _environment(environment: Environment, *, development: bool) -> Iterator[Fau
         yield Fault(f"{where}, request_origin", problem, "Use an origin like https://app.example.com")
     if environment.live_check != "off" and not environment.api_token:
         yield Fault(f"{where}, api_token", "is needed for the live check", "Set DYNAMIC_API_TOKEN, or live_check off.")
+    if not 1 <= environment.live_check_ttl <= 3600:
+        yield Fault(f"{where}, live_check_ttl", "is not between 1 and 3600", "Choose a value in that range.")
     yield from _webhook_secrets(environment, where)
     for issuer in environment.issuers:
         if not issuer.endswith(f"/{environment.environment_id}"):

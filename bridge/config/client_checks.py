@@ -16,6 +16,7 @@ from bridge.config.urls import (
 )
 from bridge.keylife import LONGEST_TOKEN
 from bridge.model import AUTHORIZATION_CODE, CLIENT_CREDENTIALS, GRANT_TYPES, Client
+from bridge.oauth.account_client import ACCOUNT
 from bridge.oauth.rules import is_scope_word
 
 _CLIENT_ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
@@ -53,6 +54,8 @@ def _identifier(client: Client) -> _Problems:
         yield "client_id", "is not 1 to 64 of A-Z a-z 0-9 _ -", "Choose another id."
     if _UUID.fullmatch(client.client_id):
         yield "client_id", "looks like a user's id", "Choose one that is not a UUID (RFC 9700 section 4.15)."
+    if client.client_id == ACCOUNT:
+        yield "client_id", "is that of the users' own page", "Choose another id."
     for grant in client.grants:
         if grant not in GRANT_TYPES.values():
             yield "grants", f"{grant!r} is unknown", f"Use {' or '.join(GRANT_TYPES)}."

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from bridge.lifecycle.identifiers import Identifiers
 from bridge.model import ClaimRule, Client, Environment
 
 
@@ -20,8 +21,11 @@ class Config:
     assertion_max_lifetime: int
     clock_skew: int
     audit_retention: int
+    audit_stdout: bool  # each entry as a line of JSON too
+    audit_identifiers: Identifiers
     key_rotation: int  # 0: by command only
     signin_url: str | None  # the sign-in page of clients without their own
+    login_page: str | None  # directory of our own sign-in page as it was built; None: where the build puts it; or "off"
     session_idle_ttl: int
     session_absolute_ttl: int
     host: str

@@ -21,6 +21,7 @@ from pydantic_settings import (
 
 from bridge.config.checks import faults_of
 from bridge.config.settings import Config, ConfigFaults, Fault
+from bridge.lifecycle.identifiers import Identifiers
 from bridge.model import GRANT_TYPES, ClaimRule, Client, Environment, Secret
 
 PREFIXES = ("BRIDGE_", "DYNAMIC_", "NEXT_PUBLIC_DYNAMIC_", "NEXT_DYNAMIC_")
@@ -61,8 +62,11 @@ class _Settings(BaseSettings):
     assertion_max_lifetime: int = _setting(30 * 86400, "BRIDGE_ASSERTION_MAX_LIFETIME", "assertion_max_lifetime")
     clock_skew: int = _setting(30, "BRIDGE_CLOCK_SKEW", "clock_skew")
     audit_retention: int = _setting(90 * 86400, "BRIDGE_AUDIT_RETENTION", "audit_retention")
+    audit_stdout: bool = _setting(False, "BRIDGE_AUDIT_STDOUT", "audit_stdout")
+    audit_identifiers: Identifiers = _setting("none", "BRIDGE_AUDIT_IDENTIFIERS", "audit_identifiers")
     key_rotation: int = _setting(90 * 86400, "BRIDGE_KEY_ROTATION", "key_rotation")
     signin_url: str | None = _setting(None, "BRIDGE_SIGNIN_URL", "signin_url")
+    login_page: str | None = _setting(None, "BRIDGE_LOGIN_PAGE", "login_page")
     session_idle_ttl: int = _setting(86400, "BRIDGE_SESSION_IDLE_TTL", "session_idle_ttl")
     session_absolute_ttl: int = _setting(30 * 86400, "BRIDGE_SESSION_ABSOLUTE_TTL", "session_absolute_ttl")
     host: str = _setting("127.0.0.1", "BRIDGE_HOST", "host")
@@ -79,6 +83,7 @@ class _Settings(BaseSettings):
     request_origin: str | None = _setting(None, "DYNAMIC_REQUEST_ORIGIN")
     webhook_secrets: Annotated[str | None, NoDecode] = _setting(None, "DYNAMIC_WEBHOOK_SECRETS")
     live_check: str | None = _setting(None, "DYNAMIC_LIVE_CHECK")
+    live_check_ttl: int | None = _setting(None, "DYNAMIC_LIVE_CHECK_TTL")
     environments: list[dict[str, Any]] = _setting([], "environments")
     clients: list[dict[str, Any]] = _setting([], "clients")
     claims: list[dict[str, Any]] = _setting([], "claims")
@@ -199,8 +204,11 @@ def _config(settings: _Settings, faults: list[Fault]) -> Config:
         assertion_max_lifetime=settings.assertion_max_lifetime,
         clock_skew=settings.clock_skew,
         audit_retention=settings.audit_retention,
+        audit_stdout=settings.audit_stdout,
+        audit_identifiers=settings.audit_identifiers,
         key_rotation=settings.key_rotation,
         signin_url=settings.signin_url,
+        login_page=settings.login_page,
         session_idle_ttl=settings.session_idle_ttl,
         session_absolute_ttl=settings.session_absolute_ttl,
         host=settings.host,
@@ -225,6 +233,7 @@ def _with_single_environment(
             "request_origin": settings.request_origin,
             "webhook_secrets": _listed(settings.webhook_secrets) if settings.webhook_secrets else None,
             "live_check": settings.live_check,
+            "live_check_ttl": settings.live_check_ttl,
         }.items()
         if value is not None
     }

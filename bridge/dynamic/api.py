@@ -3,7 +3,7 @@
 import json
 from typing import Any
 
-from bridge.errors import FetchFailed
+from bridge.errors import AnsweredOtherwise, FetchFailed
 from bridge.fetch import Fetched, Fetcher
 from bridge.model import Environment, Json
 
@@ -36,11 +36,17 @@ def ask_json(
 def json_of(answer: Fetched, *statuses: int) -> dict[str, Any]:
     """The JSON object in an answer of one of these statuses. Raises FetchFailed."""
     if answer.status not in statuses:
-        raise FetchFailed(f"status {answer.status}")
+        raise AnsweredOtherwise(answer.status, _retry_after(answer))
     document = answer.json()
     if not isinstance(document, dict):
         raise FetchFailed("answer is no JSON object")
     return document
+
+
+def _retry_after(answer: Fetched) -> int | None:
+    """RFC 9110 section 10.2.3, in seconds alone."""
+    said = next((value for name, value in answer.headers.items() if name.lower() == "retry-after"), "")
+    return int(said) if said.isascii() and said.isdecimal() and len(said) < 6 else None
 
 
 def _url(environment: Environment, path: str) -> str:

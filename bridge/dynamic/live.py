@@ -1,14 +1,15 @@
 """What a live Dynamic environment says of itself, and what that means for a bridge."""
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from fnmatch import fnmatchcase
-from typing import Any, Literal
+from typing import Any
 
 from bridge.dynamic.api import PATIENCE, ask_json
 from bridge.dynamic.effects import EVENTS, SELECTABLE
+from bridge.dynamic.findings import Finding, member
 from bridge.dynamic.keys import load_keys
 from bridge.dynamic.management import webhooks
+from bridge.dynamic.own_page import interpret_for_own_page
 from bridge.dynamic.webhooks import PATH
 from bridge.errors import FetchFailed
 from bridge.fetch import Fetcher
@@ -17,21 +18,13 @@ from bridge.model import Environment, Json
 _UNITS = {"minutes": 60, "hours": 3600, "days": 86400}
 
 
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """One thing about an environment: whether it works (`ok`), may surprise (`note`) or does not work (`fault`)."""
-
-    level: Literal["ok", "note", "fault"]
-    what: str
-    mend: str = ""
-
-
 def examine(
-    environment: Environment, fetcher: Fetcher, *, origins: Collection[str], max_lifetime: int
+    environment: Environment, fetcher: Fetcher, *, origins: Collection[str], max_lifetime: int, own_page: str | None
 ) -> Iterator[Finding]:
     """Ask an environment for its keys and settings, and say what will and will not work.
 
-    `origins` are those that clients list; `max_lifetime` (seconds) is the longest assertion that this bridge accepts.
+    `origins` are those that clients list; `max_lifetime` (seconds) is the longest assertion that this bridge accepts;
+    `own_page` is the URL of our own sign-in page, if there is one.
     """
     yield _keys(environment, fetcher)
     try:
@@ -40,6 +33,8 @@ def examine(
         yield Finding("note", f"the settings cannot be read ({failed})", "What follows from them is unknown.")
         return
     yield from interpret(settings, origins=origins, max_lifetime=max_lifetime)
+    if own_page is not None:
+        yield from interpret_for_own_page(settings, own_page)
 
 
 def examine_webhooks(environment: Environment, fetcher: Fetcher, *, issuer: str) -> Iterator[Finding]:
@@ -79,20 +74,20 @@ def _webhooks(found: Sequence[Json], url: str) -> Iterator[Finding]:
 
 def interpret(settings: Mapping[str, Any], *, origins: Collection[str], max_lifetime: int) -> Iterator[Finding]:
     """What an environment's settings (GET /sdk/<env>/settings) mean here; members that are missing mean nothing."""
-    security = _member(settings, "security")
-    yield from _lifetime(_member(security, "jwtDuration"), max_lifetime)
-    if "cookie" in str(_member(security, "auth").get("storage", "")):
+    security = member(settings, "security")
+    yield from _lifetime(member(security, "jwtDuration"), max_lifetime)
+    if "cookie" in str(member(security, "auth").get("storage", "")):
         yield Finding(
             "note",
             "cookie mode: pages get no JWT from the SDK, and the cookie holds the small token",
             "A page cannot hand its token over; exchange the cookie's value from the app's own backend.",
         )
     yield from _allowed_origins(security.get("allowedOrigins"), origins)
-    if any(_member(security, name).get("enabled") is True for name in ("hCaptcha", "captcha")):
+    if any(member(security, name).get("enabled") is True for name in ("hCaptcha", "captcha")):
         yield Finding("note", "a captcha is demanded at sign-in", "Headless sign-ins will not work.")
     if settings.get("environmentLocked") is True or security.get("environmentLocked") is True:
         yield Finding("fault", "the environment is locked: nobody can sign in", "Unlock it in Dynamic's dashboard.")
-    if _member(security, "mfa").get("enabled") is True:
+    if member(security, "mfa").get("enabled") is True:
         yield Finding("note", "multi-factor authentication is on", "Tokens are refused (mfa_owed) until it is done.")
 
 
@@ -131,8 +126,3 @@ def _allowed_origins(allowed: object, origins: Collection[str]) -> Iterator[Find
         if not any(fnmatchcase(origin, pattern) for pattern in patterns):
             mend = "Add it in Dynamic's dashboard, or remove it from the client."
             yield Finding("fault", f"{origin}, which a client lists, is no allowed origin at Dynamic", mend)
-
-
-def _member(settings: Mapping[str, Any], name: str) -> Mapping[str, Any]:
-    value = settings.get(name)
-    return value if isinstance(value, dict) else {}

@@ -60,8 +60,9 @@ def session_state(
     answer = ask(environment, fetcher, path, deadline=deadline, bearer=_token(environment))
     if answer.status == 404:
         return None
-    session = _session(json_of(answer, 200))
-    if session is None or session.sid != sid:
+    document = json_of(answer, 200)
+    session = _session(document)
+    if session is None or session.sid != sid or document.get("userId", user_id) != user_id:
         raise FetchFailed("another session in the answer")
     return session
 

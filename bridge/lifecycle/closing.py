@@ -4,12 +4,12 @@ A closed grant takes its refresh tokens and its access tokens along: both are as
 used. What was issued without a kept grant ends by its own jti, with its session at Dynamic, or with all of its user.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from bridge.history import AuditEntry, Cause, Event
 from bridge.model import Json, Session
 from bridge.store import Tx, audit, closing, grants, outbox, revoked, sessions
-from bridge.store.closing import EndedSession, OfSessions, OfUpstream, OfUser
+from bridge.store.closing import EndedSession, OfSessions, OfSid, OfUpstream, OfUser
 from bridge.store.grants import KeptGrant
 from bridge.store.outbox import Kind, Message
 from bridge.tokens.read import AccessToken
@@ -39,11 +39,11 @@ class Ending:
         )
 
 
-def close_grant(tx: Tx, grant: KeptGrant, cause: Cause, *, actor: str, now: int) -> bool:
+def close_grant(tx: Tx, grant: KeptGrant, cause: Cause, *, actor: str, now: int, detail: Json | None = None) -> bool:
     """End one grant; False, and no second entry, if it had ended already."""
     if not grants.close(tx, grant.grant_id, cause, now):
         return False
-    audit.record(tx, _closed(grant, Ending(cause, actor, now)))
+    audit.record(tx, _closed(grant, Ending(cause, actor, now, detail or {})))
     return True
 
 
@@ -51,7 +51,7 @@ def end_session(tx: Tx, session: Session, cause: Cause, *, actor: str, now: int)
     """End a browser's session alone; False if it had ended already."""
     if not sessions.close(tx, session.session_id, cause, now):
         return False
-    audit.record(tx, Ending(cause, actor, now).entry(Event.SESSION_CLOSED, sub=session.sub))
+    audit.record(tx, _session_closed(session.session_id, session.sub, Ending(cause, actor, now)))
     return True
 
 
@@ -74,7 +74,7 @@ def revoke_access_token(tx: Tx, token: AccessToken, *, sub: str | None, actor: s
     return True
 
 
-def close_grants(tx: Tx, of: OfUser | OfUpstream | OfSessions, ending: Ending, *, sparing: bool = False) -> int:
+def close_grants(tx: Tx, of: OfUser | OfUpstream | OfSessions | OfSid, ending: Ending, *, sparing: bool = False) -> int:
     """End a batch of grants; how many. `sparing`: not those that live on when their user signs out."""
     closed = closing.close_grants(tx, of, ending.cause, ending.now, limit=BATCH, sparing=sparing)
     audit.record_all(tx, (_closed(grant, ending) for grant in closed))
@@ -84,16 +84,21 @@ def close_grants(tx: Tx, of: OfUser | OfUpstream | OfSessions, ending: Ending, *
 def close_sessions(tx: Tx, of: OfUser | OfUpstream, ending: Ending) -> list[EndedSession]:
     """End a batch of browsers' sessions; those that it ended."""
     closed = closing.close_sessions(tx, of, ending.cause, ending.now, limit=BATCH)
-    audit.record_all(tx, (ending.entry(Event.SESSION_CLOSED, sub=session.sub) for session in closed))
+    audit.record_all(tx, (_session_closed(session.session_id, session.sub, ending) for session in closed))
     return closed
 
 
-def tell_clients(tx: Tx, of: OfUser | OfUpstream | OfSessions, now: int) -> int:
+def tell_clients(tx: Tx, of: OfUser | OfUpstream | OfSessions | OfSid, now: int) -> int:
     """Let a batch of the clients of these grants be told that the session has ended; how many that were."""
     owed = closing.take_owed(tx, of, limit=BATCH)
     messages = (Message(Kind.BACKCHANNEL_LOGOUT, one.client_id, {"sub": one.sub, "sid": one.sid}) for one in owed)
     outbox.put(tx, messages, now)
     return len(owed)
+
+
+def _session_closed(session_id: str, sub: str, ending: Ending) -> AuditEntry:
+    of_it = replace(ending, detail={**ending.detail, "session_id": session_id})
+    return of_it.entry(Event.SESSION_CLOSED, sub=sub)
 
 
 def _closed(grant: KeptGrant, ending: Ending) -> AuditEntry:
@@ -106,4 +111,5 @@ def _closed(grant: KeptGrant, ending: Ending) -> AuditEntry:
         sid=grant.sid,
         grant_id=grant.grant_id,
         cause=ending.cause,
+        detail=ending.detail,
     )

@@ -21,8 +21,7 @@ from bridge.dynamic.management import DynamicSession
 from bridge.lifecycle.closing import Ending
 from bridge.lifecycle.endings import KEPT, end_dynamic_session
 from bridge.store import Tx, upstream
-
-SUCCESSOR_WITHIN = 2  # seconds between the end of a sid and the beginning of the next, or between two clocks
+from bridge.store.upstream import REFRESH_TAKES
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,8 +36,8 @@ class Revocation:
 
     @property
     def ended_at(self) -> int:
-        """Up to when tokens of the session do not count. A refresh issues its tokens about when it revokes a sid."""
-        return self.at if self.effect.by_admin else self.at - SUCCESSOR_WITHIN
+        """Up to when tokens of the session do not count. No refresh is the reason for what an admin ends."""
+        return self.at + REFRESH_TAKES if self.effect.by_admin else self.at
 
 
 def whom_to_ask_about(tx: Tx, revocation: Revocation) -> str | None:
@@ -98,7 +97,7 @@ def goes_on_as(sid: str, sessions: Sequence[DynamicSession], others: Collection[
 
 
 def _succeeds(session: DynamicSession, revoked_at: int) -> bool:
-    return session.created_at is not None and abs(session.created_at - revoked_at) <= SUCCESSOR_WITHIN
+    return session.created_at is not None and abs(session.created_at - revoked_at) <= REFRESH_TAKES
 
 
 def _judge(tx: Tx, revocation: Revocation, key: str, ending: Ending) -> None:

@@ -7,11 +7,13 @@ Locks are taken in one order everywhere, so that two endings cannot wait for eac
 sessions, grants.
 """
 
+from dataclasses import replace
+
 from bridge.history import BRIDGE, Cause, Event
 from bridge.lifecycle.closing import BATCH, Ending, close_grants, close_sessions, end_session, tell_clients
 from bridge.model import Session, User
-from bridge.store import Tx, audit, closing, consents, outbox, upstream, users
-from bridge.store.closing import OfSessions, OfUpstream, OfUser, ids_of
+from bridge.store import Tx, audit, closing, consents, devices, grants, outbox, sessions, upstream, users
+from bridge.store.closing import OfSessions, OfSid, OfUpstream, OfUser, ids_of
 from bridge.store.outbox import Kind, Message
 
 CLOCKS_DIFFER = 60  # seconds: what an instance whose clock is ahead has opened is ended too
@@ -34,6 +36,25 @@ def sign_out(tx: Tx, session: Session, *, actor: str, now: int, cause: Cause = C
         pass
 
 
+def end_session_known_as(tx: Tx, wanted: str, *, actor: str, now: int, cause: Cause) -> bool:
+    """End the session with that session_id, or the one that a client knows by that sid, offline grants included.
+
+    False if there is none that lives. Clients are told of what they had of it.
+    """
+    of = OfSid(wanted)
+    known = {wanted, *(str(grant.session_id) for grant in grants.matching(tx, wanted) if grant.sid == wanted)}
+    found = [device for session_id in sorted(known) if (device := devices.device(tx, session_id)) is not None]
+    alive = [device.session for device in found if device.closed_at is None and now < device.session.expires_at]
+    for session in alive:
+        sign_out(tx, session, actor=actor, now=now, cause=cause)
+    ended = 0
+    while count := close_grants(tx, of, Ending(cause, actor, now)):  # those that came of no browser's session
+        ended += count
+    while tell_clients(tx, of, now):
+        pass
+    return bool(alive) or ended > 0
+
+
 def end_dynamic_session(
     tx: Tx, environment_id: str, session_key: str, *, user_id: str | None, ended_at: int, ending: Ending
 ) -> None:
@@ -43,15 +64,17 @@ def end_dynamic_session(
     yet (threats A22). Doing it twice does nothing.
     """
     user_id = user_id or upstream.user_of(tx, environment_id, session_key)
-    if user_id is not None:
-        users.session_ended(tx, environment_id, user_id, ending.now)
+    is_known = user_id is not None and users.session_ended(tx, environment_id, user_id, ending.now)
     kept_until = ending.now + KEPT
     newest = upstream.newest_sid(tx, environment_id, session_key)
     for sid in {newest, session_key}:
         upstream.end_sid(tx, environment_id, sid, session_key, ended_at, kept_until=kept_until)
     upstream.end(tx, environment_id, session_key, user_id or "", ended_at, kept_until=kept_until)
+    if user_id is not None and not is_known:
+        users.session_ended(tx, environment_id, user_id, ending.now)  # they may have come while we waited for the row
     user = None if user_id is None else users.by_id(tx, environment_id, user_id)
-    audit.record(tx, ending.entry(Event.DYNAMIC_SESSION_ENDED, sub=None if user is None else user.sub))
+    ended = replace(ending, detail={**ending.detail, "dynamic_session": session_key})
+    audit.record(tx, ended.entry(Event.DYNAMIC_SESSION_ENDED, sub=None if user is None else user.sub))
     resting = OfUpstream(environment_id, session_key)
     while True:
         closed = close_sessions(tx, resting, ending)
@@ -95,6 +118,8 @@ def erase_user(tx: Tx, sub: str, *, actor: str, now: int) -> int | None:
     """
     if not users.erase(tx, sub, now):
         return None
+    sessions.forget_browsers(tx, sub)
+    audit.forget_identifiers(tx, sub)
     consents.withdraw(tx, sub)
     return _end_user(tx, sub, Event.USER_ERASED, Ending(Cause.USER_ERASED, actor, now))
 
@@ -107,6 +132,8 @@ def delete_user(tx: Tx, user: User, ending: Ending, *, merged_into: str | None =
     if not users.delete(tx, user.sub, ending.now, merged_into=merged_into):
         return False
     users.erase(tx, user.sub, ending.now)
+    sessions.forget_browsers(tx, user.sub)
+    audit.forget_identifiers(tx, user.sub)
     consents.withdraw(tx, user.sub)
     _end_user(tx, user.sub, Event.USER_DELETED if merged_into is None else Event.USER_MERGED, ending)
     return True

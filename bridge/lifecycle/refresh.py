@@ -95,7 +95,8 @@ def presented_by(tx: Tx, client: Client, token: str, now: int) -> PresentedToken
     if presented.head is None:
         raise Refused(Reason.REFRESH_TOKEN_EXPIRED, "swept")
     if state_of(presented, client, now) is HandleState.SUPERSEDED:
-        close_grant(tx, grant, Cause.REUSE_DETECTED, actor=acting(client), now=now)
+        where = {"sequence": presented.sequence, "spent_at": presented.spent_at, "head": presented.head}
+        close_grant(tx, grant, Cause.REUSE_DETECTED, actor=acting(client), now=now, detail=where)
         raise Refused(Reason.REFRESH_TOKEN_REUSED)
     return presented
 

@@ -1,10 +1,12 @@
 """Sessions of browsers: whom one serves, when a sign-in is fresh, and how long what it opens may live."""
 
+from collections.abc import Set
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 from bridge.history import AuditEntry, Cause, Event, acting_user
 from bridge.lifecycle.closing import end_session
+from bridge.lifecycle.identifiers import Identifiers, identifiers_of
 from bridge.model import Assertion, Client, Session, User
 from bridge.store import Tx, audit, grants, sessions, upstream, users
 from bridge.store.grants import Ground
@@ -16,10 +18,11 @@ FRESHNESS_TOLERANCE = 5  # seconds that clocks may differ
 
 @dataclass(frozen=True, slots=True)
 class SessionPolicy:
-    """How long a browser's session lives. Seconds."""
+    """How long a browser's session lives, in seconds, and what the audit entry of its sign-in says of its user."""
 
     idle_ttl: int
     absolute_ttl: int
+    identifiers: Identifiers = "none"
 
     def expires_at(self, sign_in: SignIn, now: int) -> int:
         """Its absolute end: our own, or that of the trust in what it rests on."""
@@ -36,14 +39,15 @@ def origin_of(url: str) -> str:
     return f"{parts.scheme}://{parts.netloc}"
 
 
-def serves(session: Session, client: Client, signin_url: str | None) -> bool:
+def serves(session: Session, client: Client, signin_url: str | None, trusted: Set[str]) -> bool:
     """Whether a session is worth anything to a client: it is worth what proved it.
 
-    One that was proven on the page where this client's users sign in, or on another of the client's own pages. Else
-    whoever runs one app could become its users at every other.
+    One that was proven on the page where this client's users sign in, or on another of the client's own pages, or by
+    the bridge itself (`trusted`, its own page's origin). Else whoever runs one app could become its users at every
+    other.
     """
     own_page = () if signin_url is None else (origin_of(signin_url),)
-    return session.origin in own_page or session.origin in client.assertion_origins
+    return session.origin in trusted or session.origin in own_page or session.origin in client.assertion_origins
 
 
 def is_fresh(assertion: Assertion, known: Known, began_at: int) -> bool:
@@ -65,7 +69,14 @@ def goes_on(tx: Tx, session: Session, policy: SessionPolicy, now: int) -> bool:
 
 
 def open_or_renew(
-    tx: Tx, sign_in: SignIn, held: tuple[Session, User] | None, policy: SessionPolicy, *, client: Client, now: int
+    tx: Tx,
+    sign_in: SignIn,
+    held: tuple[Session, User] | None,
+    policy: SessionPolicy,
+    *,
+    client: Client,
+    user_agent: str | None,
+    now: int,
 ) -> str | None:
     """The cookie of the session that a proven sign-in opens, always a new value (no fixation).
 
@@ -81,11 +92,13 @@ def open_or_renew(
     expires_at = policy.expires_at(sign_in, now)
     idle_at = policy.idle_at(expires_at, now)
     if held is not None and held[0].sub == sign_in.sub:
-        cookie = sessions.sign_in_again(tx, held[0], sign_in, idle_at=idle_at, expires_at=expires_at)
+        cookie = sessions.sign_in_again(
+            tx, held[0], sign_in, user_agent=user_agent, idle_at=idle_at, expires_at=expires_at
+        )
     else:
         if held is not None:
             end_session(tx, held[0], Cause.SESSION_REPLACED, actor=actor, now=now)
-        cookie = sessions.open_session(tx, sign_in, idle_at=idle_at, expires_at=expires_at)
+        cookie = sessions.open_session(tx, sign_in, user_agent=user_agent, idle_at=idle_at, expires_at=expires_at)
     if cookie is not None:
         entry = AuditEntry(
             at=now,
@@ -93,7 +106,7 @@ def open_or_renew(
             actor=actor,
             client_id=client.client_id,
             sub=sign_in.sub,
-            detail={"origin": sign_in.origin},
+            detail={"origin": sign_in.origin, **identifiers_of(user.claims, policy.identifiers)},
         )
         audit.record(tx, entry)
     return cookie

@@ -10,8 +10,10 @@ from dataclasses import dataclass, replace
 from urllib.parse import urlencode
 
 from bridge.errors import NotServed, Refused
+from bridge.lifecycle.liveness import LiveCheck
 from bridge.lifecycle.signin import SessionPolicy, goes_on, open_or_renew
 from bridge.model import AuthorizationRequest, Client, User
+from bridge.oauth.account_client import ACCOUNT
 from bridge.oauth.authorization_request import bare_request, find_client, find_redirect_uri
 from bridge.oauth.authorization_response import code_for, error_to_client, to_client
 from bridge.oauth.request import BrowserRequest, form_as_query, parse_parameters
@@ -50,9 +52,10 @@ class _Case:
 class Authorization:
     """Answers GET and POST /authorize."""
 
-    def __init__(self, site: Site, *, policy: SessionPolicy) -> None:
+    def __init__(self, site: Site, *, policy: SessionPolicy, live_check: LiveCheck) -> None:
         self._site = site
         self._policy = policy
+        self._live_check = live_check
 
     def respond(self, http: BrowserRequest) -> Outcome:
         """A redirect to the next step or to the client; a page where nobody can be redirected to (threats O2)."""
@@ -75,10 +78,15 @@ class Authorization:
             case = _Case(http, self._site.read(parameters, bare, http.now), query, progress)
             if stored is not None and form.get("switch") is not None:
                 case = case.as_somebody_else()
-            return self._site.database.decide(lambda tx: self._decide(tx, case, form.get("proof")))
+            proof = form.get("proof")
+            if proof is None and "login" not in case.request.prompt:  # else the session is not what they sign in by
+                self._live_check.of_browser(http.session, http.now)
+            return self._site.database.decide(lambda tx: self._decide(tx, case, proof))
         except Refused as why:
             return self._refused(bare, why)
         except NotServed as why:
+            if why.reason is Reason.LIVE_CHECK_UNAVAILABLE:  # RFC 6749 section 4.1.2.1 has a word for it
+                return self._refused(bare, why)
             return Outcome(ShowError(why, client, self._site.begin_again(client, stored)))
 
     def _as_get(self, http: BrowserRequest) -> Outcome:
@@ -95,7 +103,9 @@ class Authorization:
             request_id = requests.begin(tx, client.client_id, query, None, http.now)
         return Outcome(Redirect(self._site.authorize_url(client.client_id, request_id)))
 
-    def _refused(self, request: AuthorizationRequest, why: Refused) -> Outcome:
+    def _refused(self, request: AuthorizationRequest, why: NotServed) -> Outcome:
+        if request.client.client_id == ACCOUNT:  # our own page, whose URL stays clean
+            return Outcome(ShowError(why, None, request.redirect_uri))
         return Outcome(error_to_client(request, self._site.issuer, why, self._site.reasons_url))
 
     def _decide(self, tx: Tx, case: _Case, proof: str | None) -> Outcome:
@@ -107,7 +117,8 @@ class Authorization:
         who = requests.redeem_sign_in(tx, request_id, proof)
         if who is None:  # it was sent twice; what the first one achieved counts
             return self._next(tx, case)
-        cookie = open_or_renew(tx, who, case.held, self._policy, client=case.request.client, now=now)
+        client, user_agent = case.request.client, case.http.user_agent
+        cookie = open_or_renew(tx, who, case.held, self._policy, client=client, user_agent=user_agent, now=now)
         if cookie is None:  # the user has signed out since: what was proven is worth nothing
             held = sessions.find(tx, case.http.session, now)
             return self._next(tx, replace(case, held=held, progress=Progress()))
@@ -136,6 +147,8 @@ class Authorization:
             return self._next(tx, replace(case, progress=Progress()))  # sent twice, and the other one was answered
         if not goes_on(tx, session, self._policy, now):
             return self._next(tx, replace(case, progress=Progress(), held=None))  # signed out in this very moment
+        if request.client.client_id == ACCOUNT:  # our own page sees the session itself: no code, no grant
+            return Outcome(Redirect(request.redirect_uri))
         return Outcome(to_client(request, self._site.issuer, {"code": code_for(tx, request, session, user, now)}))
 
     def _finish(self, tx: Tx, case: _Case) -> bool:
@@ -157,6 +170,8 @@ class Authorization:
 
     def _must_consent(self, tx: Tx, case: _Case, user: User) -> bool:
         request = case.request
+        if request.client.client_id == ACCOUNT:
+            return False
         allowed = consents.covers(tx, user.sub, request.client.client_id, request.consent_scope)
         if case.progress.consented_by == user.sub:
             return not allowed  # what was shown: the client may have been given more since

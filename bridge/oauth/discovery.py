@@ -8,6 +8,8 @@ from bridge.oauth.authorization_request import ACR, PROMPTS, RESPONSE_MODES
 from bridge.oauth.client_auth import METHODS
 from bridge.tokens.claims import ClaimSelection
 
+TOKEN_CLAIMS = ("sub", "iss", "aud", "exp", "iat", "auth_time", "acr", "amr", "sid", "session_expiry")
+
 
 def discovery_document(
     *,
@@ -36,7 +38,7 @@ def discovery_document(
         "revocation_endpoint_auth_methods_supported": list(METHODS),
         "introspection_endpoint_auth_methods_supported": [method for method in METHODS if method != "none"],
         "claim_types_supported": ["normal"],
-        "claims_supported": ["sub", "iss", "aud", "exp", "iat", "auth_time", "acr", "amr", "sid", *selection.supported],
+        "claims_supported": [*TOKEN_CLAIMS, *selection.supported],
         "claims_parameter_supported": True,
         "request_parameter_supported": False,
         "request_uri_parameter_supported": False,

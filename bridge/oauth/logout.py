@@ -10,7 +10,7 @@ from bridge.lifecycle.endings import sign_out
 from bridge.model import Client, Session, User
 from bridge.oauth.request import BrowserRequest, Form, form_as_query, parse_parameters, read_form
 from bridge.oauth.site import Site, seal_of
-from bridge.oauth.steps import Outcome, Redirect, ShowError, ShowLoggedOut, ShowLogout, Step, with_query
+from bridge.oauth.steps import Outcome, Redirect, ShowError, ShowLoggedOut, ShowLogout, ShowSigningOut, Step, with_query
 from bridge.reasons import Reason
 from bridge.signin_reasons import SignInReason
 from bridge.store import sessions
@@ -52,10 +52,17 @@ class Logout:
             fields = {name: value for name in _CARRIED if (value := form.get(name)) is not None}
             if client is not None:
                 fields["client_id"] = client.client_id
-            seal = seal_of(str(http.session), *_purpose(session, client))
+            seal = seal_of(str(http.session), *purpose_of(session, client))
             return Outcome(ShowLogout(client, user, {**fields, "seal": seal}))
         self._site.database.decide(lambda tx: sign_out(tx, session, actor=acting_user(user.sub), now=http.now))
-        return Outcome(_done(client, target), session="")
+        return Outcome(self._ended(session, client, target), session="")
+
+    def _ended(self, session: Session, client: Client | None, target: str | None) -> Step:
+        """The step after a session's end: what was proven on our own page, that page still knows at Dynamic."""
+        environment = self._site.environments.get(session.environment_id)
+        if environment is None or session.origin not in self._site.trusted_origins:
+            return _done(client, target)
+        return ShowSigningOut(client, environment, target)
 
     def _client(self, form: Form, now: int) -> tuple[Client | None, str | None]:
         """Who sends the user, and which session their ID token names. Raises Refused if the two do not fit."""
@@ -76,14 +83,15 @@ class Logout:
         """Whether it is the user who wants to: an ID token names this session, or they have said so. Raises Refused."""
         session, _ = held
         if http.method == "POST":
-            self._site.check_form(http, form, http.session, *_purpose(session, client))
+            self._site.check_form(http, form, http.session, *purpose_of(session, client))
             return True
         if client is None or hinted is None:
             return False
         return hinted == client_session(session.environment_id, session.session_key, client.client_id)
 
 
-def _purpose(session: Session, client: Client | None) -> tuple[str, ...]:
+def purpose_of(session: Session, client: Client | None) -> tuple[str, ...]:
+    """What the seal of a form that signs out is made for."""
     return "logout", session.session_id, "" if client is None else client.client_id
 
 

@@ -18,6 +18,8 @@ from bridge.store.refresh_tokens import PresentedToken
 class Refresh(Redemption[str]):
     """The proof is the token itself; all that it is worth is in our database, so all is decided there.
 
+    Only whether its session goes on at Dynamic is not: that is asked before, where the live check is on.
+
     What is asked for too much is refused before anything is spent. The first auth_time stays, there is no nonce, and
     the user's claims are the newest we know (OIDC Core section 12.2).
     """
@@ -25,8 +27,10 @@ class Refresh(Redemption[str]):
     GRANT_TYPE = REFRESH_TOKEN
 
     def prove(self) -> str:
-        """The token that was sent."""
-        return self.form.require("refresh_token")
+        """The token that was sent, after the live check of the session that it rests on."""
+        token = self.form.require("refresh_token")
+        self.server.live_check.of_refresh_token(token, self.caller, self.now)
+        return token
 
     def decide(self, tx: Tx) -> Decision:
         """The kept grant, as narrow as was asked for, and the refresh token that continues its family."""

@@ -54,6 +54,7 @@ _ERRORS: Mapping[Explained, tuple[str, int]] = {
     SignInReason.ACCESS_DENIED: ("access_denied", 400),
     SignInReason.ACR_UNMET: ("unmet_authentication_requirements", 400),
     Reason.KEYS_UNAVAILABLE: ("temporarily_unavailable", 503),
+    Reason.LIVE_CHECK_UNAVAILABLE: ("temporarily_unavailable", 503),
     Reason.DATABASE_UNAVAILABLE: ("temporarily_unavailable", 503),
 }
 _INVALID_REQUEST = ("invalid_request", 400)

@@ -50,6 +50,7 @@ class BrowserRequest:
     browser: str | None = field(repr=False)
     session: str | None = field(repr=False)
     now: int
+    user_agent: str | None = field(default=None, repr=False)  # printable ASCII of bounded length, else None
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,7 @@ from typing import Any
 from authlib.oauth2.rfc6749 import AuthorizationServer, OAuth2Request
 
 from bridge.errors import NotServed, Refused
+from bridge.lifecycle.liveness import LiveCheck
 from bridge.model import Environment
 from bridge.oauth.assertions import Assertions
 from bridge.oauth.client_auth import ClientAuthentication
@@ -40,6 +41,7 @@ class TokenServer(AuthorizationServer):
         assertions: Assertions,
         mint: Mint,
         environments: Mapping[str, Environment],
+        live_check: LiveCheck,
     ) -> None:
         super().__init__()
         self.issuer = issuer
@@ -48,6 +50,7 @@ class TokenServer(AuthorizationServer):
         self.assertions = assertions
         self.mint = mint
         self.environments = environments
+        self.live_check = live_check
         self._reasons_url = reasons_url
 
     @property

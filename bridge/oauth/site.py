@@ -28,11 +28,16 @@ REQUEST_URI = "urn:ietf:params:oauth:request_uri:"  # RFC 9126 section 2.2
 
 @dataclass(frozen=True, slots=True)
 class Site:
-    """The bridge as the browser's endpoints see it. `own_signin_url`: the sign-in page of clients without their own."""
+    """The bridge as the browser's endpoints see it.
+
+    `default_signin_url`: where the users of clients without a page of their own sign in, if the operator names one.
+    `has_own_page`: whether our own page is there, for those of all others.
+    """
 
     issuer: str
     reasons_url: str
-    own_signin_url: str | None
+    default_signin_url: str | None
+    has_own_page: bool
     database: Database
     clients: Clients
     environments: Mapping[str, Environment]
@@ -42,7 +47,16 @@ class Site:
 
     def signin_url(self, client: Client) -> str | None:
         """The page on which this client's users sign in, if there is one."""
-        return client.signin_url or self.own_signin_url
+        return client.signin_url or self.default_signin_url or (self.own_page if self.has_own_page else None)
+
+    def signs_in_here(self, client: Client) -> bool:
+        """Whether this client's users sign in on our own page."""
+        return self.has_own_page and self.signin_url(client) == self.own_page
+
+    def environment_for(self, client: Client) -> Environment:
+        """Where this client's users sign in on our own page: the first environment that it takes, or the primary."""
+        known = (self.environments[named] for named in client.environments if named in self.environments)
+        return next(known, next(iter(self.environments.values())))
 
     def asks_consent(self, request: AuthorizationRequest) -> bool:
         """Whether users are asked before this client gets anything.
@@ -118,7 +132,7 @@ class Site:
 
     def check_form(self, http: BrowserRequest, form: Form, cookie: str | None, *purpose: str) -> None:
         """Raises Refused unless a form of ours comes from the page that we showed, for this very purpose (O16)."""
-        if http.origin not in (None, self.origin) or not _fits(form.get("seal"), cookie, *purpose):
+        if http.origin not in (None, self.origin) or not fits(form.get("seal"), cookie, *purpose):
             raise Refused(SignInReason.FORM_FORGED)
 
     def new_browser(self) -> str:
@@ -130,6 +144,16 @@ class Site:
         """Our own web origin, which our forms are sent from."""
         return origin_of(self.issuer)
 
+    @property
+    def own_page(self) -> str:
+        """Our own sign-in page."""
+        return f"{self.issuer}/signin"
+
+    @property
+    def trusted_origins(self) -> frozenset[str]:
+        """Whose sessions serve every client: ours, while sessions can be proven on our own page."""
+        return frozenset({self.origin} if self.has_own_page else ())
+
 
 def seal_of(cookie: str, *parts: str) -> str:
     """What proves that a form was shown to the browser with this cookie, and for this very purpose (threats O16).
@@ -140,7 +164,7 @@ def seal_of(cookie: str, *parts: str) -> str:
     return hmac.new(cookie.encode("utf-8", "surrogatepass"), message, hashlib.sha256).hexdigest()
 
 
-def _fits(seal: str | None, cookie: str | None, *parts: str) -> bool:
+def fits(seal: str | None, cookie: str | None, *parts: str) -> bool:
     """Whether a form brings the seal of what it was shown for."""
     if seal is None or cookie is None:
         return False

@@ -3,7 +3,7 @@
 from bridge.errors import Refused
 from bridge.lifecycle.gate import environment_of, may_issue
 from bridge.lifecycle.signin import serves
-from bridge.model import AUTHORIZATION_CODE, AuthorizationRequest, Session, User
+from bridge.model import AUTHORIZATION_CODE, AuthorizationRequest, Client, Session, User
 from bridge.oauth.refusals import SignInRefused
 from bridge.oauth.site import Site
 from bridge.signin_reasons import SignInReason
@@ -20,13 +20,18 @@ def counts(site: Site, request: AuthorizationRequest, progress: Progress, held: 
     if held is None:
         return False
     session, user = held
-    if not serves(session, request.client, site.signin_url(request.client)):
+    if not is_worth_something(site, session, request.client):
         return False
     if request.wanted_sub is None or request.wanted_sub == site.subjects.shown_to(request.client, user.sub):
         return True
     if progress.signed_in_as == user.sub:
         raise Refused(SignInReason.LOGIN_REQUIRED, "signed in as somebody else")
     return False
+
+
+def is_worth_something(site: Site, session: Session, client: Client) -> bool:
+    """Whether the page on which the session was proven counts for this client."""
+    return serves(session, client, site.signin_url(client), site.trusted_origins)
 
 
 def is_recent(request: AuthorizationRequest, progress: Progress, session: Session, now: int) -> bool:

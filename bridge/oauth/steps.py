@@ -5,7 +5,8 @@ from dataclasses import dataclass, field
 from urllib.parse import urlencode, urlsplit
 
 from bridge.errors import NotServed
-from bridge.model import AuthorizationRequest, Client, User
+from bridge.lifecycle.disclosure import Overview
+from bridge.model import AuthorizationRequest, Client, Environment, Json, Session, User
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +42,27 @@ class ShowSignInMissing:
 
 
 @dataclass(frozen=True, slots=True)
+class ShowSignIn:
+    """Our own sign-in page, for a request that began. `restart`: where the sign-in can begin in another browser."""
+
+    client: Client
+    environment: Environment
+    request_id: str
+    prompt: str | None
+    login_hint: str | None = field(repr=False)
+    restart: str
+
+
+@dataclass(frozen=True, slots=True)
+class ShowSigningOut:
+    """A page that ends the session at Dynamic which our own sign-in page holds, then goes on to `target` if any."""
+
+    client: Client | None
+    environment: Environment
+    target: str | None
+
+
+@dataclass(frozen=True, slots=True)
 class ShowConsent:
     """A page that asks the user to let a client have what it asks for."""
 
@@ -66,7 +88,55 @@ class ShowLoggedOut:
     client: Client | None = None
 
 
-Step = Redirect | PostForm | ShowError | ShowSignInMissing | ShowConsent | ShowLogout | ShowLoggedOut
+@dataclass(frozen=True, slots=True)
+class ShowAccount:
+    """The users' own page. `seals`: of each form on it, by what it does and to what. `notice`: what was just done."""
+
+    session: Session
+    user: User
+    overview: Overview
+    clients: Mapping[str, Client]
+    seals: Mapping[tuple[str, str], str] = field(repr=False)
+    notice: str | None
+    now: int
+
+
+@dataclass(frozen=True, slots=True)
+class ShowErasure:
+    """A page that asks whether the user's data shall be erased."""
+
+    user: User
+    seal: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class ShowErased:
+    """A page that says that the user's data has been erased."""
+
+
+@dataclass(frozen=True, slots=True)
+class Download:
+    """A JSON document for the user to keep."""
+
+    name: str
+    document: Json = field(repr=False)
+
+
+Step = (
+    Redirect
+    | PostForm
+    | ShowError
+    | ShowSignInMissing
+    | ShowSignIn
+    | ShowSigningOut
+    | ShowConsent
+    | ShowLogout
+    | ShowLoggedOut
+    | ShowAccount
+    | ShowErasure
+    | ShowErased
+    | Download
+)
 
 
 @dataclass(frozen=True, slots=True)

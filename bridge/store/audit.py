@@ -1,16 +1,18 @@
 """The audit log: one row for each decision that mattered, written in the transaction that made it."""
 
 import json
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from typing import Any
 
-from sqlalchemy import Row, insert, or_, select
+from sqlalchemy import Row, and_, insert, or_, select, update
 
 from bridge.history import AuditEntry, Cause, Event
+from bridge.model import Json
 from bridge.store.database import Tx
 from bridge.store.tables import audit
 
 _RECORD = insert(audit)
+HEARD = "audit_entries"  # where a transaction keeps what is to be told of it (store/telling.py)
 _EVENTS = {event.word: event for event in Event}  # a newer version may know others, which are passed over
 _CAUSES = {cause.word: cause for cause in Cause}
 
@@ -18,13 +20,31 @@ _CAUSES = {cause.word: cause for cause in Cause}
 def record(tx: Tx, entry: AuditEntry) -> None:
     """Keep an entry."""
     tx.execute(_RECORD, _row(entry))
+    _hear(tx, entry)
 
 
 def record_all(tx: Tx, entries: Iterable[AuditEntry]) -> None:
     """Keep entries."""
-    rows = [_row(entry) for entry in entries]
-    if rows:
-        tx.execute(_RECORD, rows)
+    kept = list(entries)
+    if kept:
+        tx.execute(_RECORD, [_row(entry) for entry in kept])
+        _hear(tx, *kept)
+
+
+def forget_identifiers(tx: Tx, sub: str) -> None:
+    """Take out of a user's sign-ins what the entries say of who it was, beside the sub."""
+    signed_in = select(audit.c.id, audit.c.detail).where(audit.c.sub == sub, audit.c.event == Event.SIGNED_IN.word)
+    for row in tx.execute(signed_in).all():
+        detail = json.loads(row.detail)
+        left = {name: value for name, value in detail.items() if name not in ("email", "wallet")}
+        if left != detail:
+            tx.execute(update(audit).where(audit.c.id == row.id).values(detail=_dumped(left)))
+
+
+def _hear(tx: Tx, *entries: AuditEntry) -> None:
+    heard = tx.info.get(HEARD)
+    if heard is not None:
+        heard.extend(entries)
 
 
 def _row(entry: AuditEntry) -> dict[str, Any]:
@@ -37,8 +57,12 @@ def _row(entry: AuditEntry) -> dict[str, Any]:
         "sid": entry.sid,
         "grant_id": entry.grant_id,
         "cause": None if entry.cause is None else entry.cause.word,
-        "detail": json.dumps(entry.detail, sort_keys=True, separators=(",", ":")),
+        "detail": _dumped(entry.detail),
     }
+
+
+def _dumped(detail: Json) -> str:
+    return json.dumps(detail, sort_keys=True, separators=(",", ":"))
 
 
 def concerning(tx: Tx, wanted: str, *, limit: int) -> list[AuditEntry]:
@@ -57,10 +81,35 @@ def newest(tx: Tx, *, limit: int) -> list[AuditEntry]:
     ][::-1]
 
 
+def news_of_user(
+    tx: Tx, sub: str, events: Collection[Event], closings: Collection[Cause], *, limit: int
+) -> list[AuditEntry]:
+    """The newest entries of these events about a user, and of grants closed for these causes; the newest first."""
+    closed = and_(audit.c.event == Event.GRANT_CLOSED.word, audit.c.cause.in_([cause.word for cause in closings]))
+    wanted = or_(audit.c.event.in_([event.word for event in events]), closed)
+    mine = select(audit).where(audit.c.sub == sub, wanted).order_by(audit.c.id.desc()).limit(limit)
+    return [_entry(row) for row in tx.execute(mine)]
+
+
+def of_user(tx: Tx, sub: str, *, limit: int) -> list[AuditEntry]:
+    """The newest entries about a user, the newest first."""
+    mine = select(audit).where(audit.c.sub == sub).order_by(audit.c.id.desc()).limit(limit)
+    return [_entry(row) for row in tx.execute(mine) if row.event in _EVENTS]
+
+
 def about_user(tx: Tx, sub: str) -> list[AuditEntry]:
     """What befell a user as a whole, whatever the client: disabled, enabled, signed out. Oldest first."""
     whole = select(audit).where(audit.c.sub == sub, audit.c.client_id.is_(None)).order_by(audit.c.id)
     return [_entry(row) for row in tx.execute(whole) if row.event in _EVENTS]
+
+
+def of_whole_user(tx: Tx, sub: str) -> list[AuditEntry]:
+    """Every entry about a user, oldest first."""
+    return [
+        _entry(row)
+        for row in tx.execute(select(audit).where(audit.c.sub == sub).order_by(audit.c.id))
+        if row.event in _EVENTS
+    ]
 
 
 def _entry(row: Row[*tuple[object, ...]]) -> AuditEntry:

@@ -60,6 +60,17 @@ class OfSessions:
 
 
 @dataclass(frozen=True, slots=True)
+class OfSid:
+    """Whatever one client knows as one session."""
+
+    sid: str
+
+    def grants(self) -> ColumnElement[bool]:
+        """The condition on grants."""
+        return grants.c.sid == self.sid
+
+
+@dataclass(frozen=True, slots=True)
 class EndedSession:
     """A browser's session that has just been closed."""
 
@@ -82,7 +93,7 @@ def count_grants(tx: Tx, of: OfUser, now: int) -> int:
 
 
 def close_grants(
-    tx: Tx, of: OfUser | OfUpstream | OfSessions, cause: Cause, now: int, *, limit: int, sparing: bool = False
+    tx: Tx, of: OfUser | OfUpstream | OfSessions | OfSid, cause: Cause, now: int, *, limit: int, sparing: bool = False
 ) -> list[KeptGrant]:
     """End at most `limit` of the open grants; `sparing` those that live on when their user signs out."""
     wanted = _open(of.grants(), now)
@@ -111,7 +122,7 @@ def close_sessions(tx: Tx, of: OfUser | OfUpstream, cause: Cause, now: int, *, l
     return [EndedSession(row.session_id, row.sub) for row in tx.execute(closed)]
 
 
-def take_owed(tx: Tx, of: OfUser | OfUpstream | OfSessions, *, limit: int) -> list[Owed]:
+def take_owed(tx: Tx, of: OfUser | OfUpstream | OfSessions | OfSid, *, limit: int) -> list[Owed]:
     """At most `limit` clients' sids that have to be told of these grants' end, each once.
 
     From now on they are owed nothing: who takes must tell. Closed grants count too: their client's own session goes on.

@@ -175,6 +175,13 @@ def matching(tx: Tx, wanted: str) -> list[KeptGrant]:
     return [kept_grant(row) for row in tx.execute(found)]
 
 
+def of_user(tx: Tx, sub: str, *, limit: int) -> list[KeptGrant]:
+    """The newest grants of a user, ended ones included, the newest first."""
+    mine: Select[*tuple[object, ...]] = select(grants).where(grants.c.sub == sub)
+    newest = mine.order_by(grants.c.opened_at.desc(), grants.c.grant_id).limit(limit)
+    return [kept_grant(row) for row in tx.execute(newest)]
+
+
 def _held(ground: Ground) -> dict[str, Any]:
     return {
         "ground_environment": ground.environment_id,

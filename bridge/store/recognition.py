@@ -12,7 +12,7 @@ from bridge.model import Assertion, Identity, Json, User
 from bridge.reasons import Reason
 from bridge.store.database import Tx, insert_if_absent
 from bridge.store.tables import upstream_sessions, upstream_sids, users
-from bridge.store.upstream import remember, remember_sid, session_end, sign_in_time
+from bridge.store.upstream import outlives, remember, remember_sid, session_end, sign_in_time
 from bridge.store.users import USER_COLUMNS, user_of
 from bridge.store.users import by_id as user_by_id
 from bridge.subjects import subject
@@ -82,6 +82,13 @@ _UPDATE = (
 )
 
 
+_HOLD_USER = (
+    select(users.c.sub)
+    .where(users.c.environment_id == bindparam("environment"), users.c.user_id == bindparam("user"))
+    .with_for_update(key_share=True)
+)
+
+
 def recognise(tx: Tx, identity: Identity, assertion: Assertion, *, primary_environment: str, now: int) -> Known:
     """The user behind a verified identity, made known if new, brought up to date if changed. Raises Refused.
 
@@ -96,6 +103,10 @@ def recognise(tx: Tx, identity: Identity, assertion: Assertion, *, primary_envir
         if row is None:
             # The sub stands for somebody of another environment, which was primary once. It is never given twice.
             raise Refused(Reason.SUBJECT_INVALID, "sub belongs to another user")
+    elif _has_new_sid(row, assertion) or _tells_of_session(row, assertion):
+        # Whoever ends a session holds its user first: so do we, and look again at what has ended meanwhile.
+        tx.execute(_HOLD_USER, {"environment": row.environment_id, "user": row.user_id})
+        row = tx.execute(_FIND, _key(identity, assertion)).one()
     ended = _has_ended(row, assertion)
     if ended or row.deleted_at is not None:
         auth_time = row.auth_time or sign_in_time(assertion)
@@ -105,7 +116,9 @@ def recognise(tx: Tx, identity: Identity, assertion: Assertion, *, primary_envir
     auth_time = _session_remembered(tx, row, assertion, now)
     first_seen_at = now if row.auth_time is None else row.first_seen_at
     user = replace(user_of(row), claims=json.loads(claims))
-    return Known(user, auth_time, first_seen_at, signed_out=row.signed_out_at is not None)
+    # Signing out everywhere ends no session at Dynamic: what was seen of one before opens nothing silently any more.
+    everywhere = first_seen_at is not None and user.was_revoked_since(first_seen_at)
+    return Known(user, auth_time, first_seen_at, signed_out=row.signed_out_at is not None or everywhere)
 
 
 def bring_up_to_date(tx: Tx, identity: Identity, now: int) -> bool:
@@ -167,18 +180,26 @@ def _has_ended(row: Row[*tuple[Any, ...]], assertion: Assertion) -> bool:
 
     What Dynamic issues after it revoked an older sid of the same session says that the session goes on.
     """
-    return row.sid_ended_at is not None or (row.ended_at is not None and assertion.issued_at < row.ended_at)
+    return row.sid_ended_at is not None or (row.ended_at is not None and outlives(assertion) < row.ended_at)
 
 
 def _session_remembered(tx: Tx, row: Row[*tuple[Any, ...]], assertion: Assertion, now: int) -> int:
     """Keep what the assertion tells of its session at Dynamic; when the user provably signed in."""
-    auth_time, expires_at = sign_in_time(assertion), session_end(assertion)
-    if assertion.sid != assertion.session_key and (row.sid_issued_at or 0) < assertion.issued_at:
-        remember_sid(tx, assertion, expires_at)
-    news = row.auth_time is None or auth_time < row.auth_time or expires_at > row.expires_at
-    if news or row.ended_at is not None:
-        return remember(tx, assertion, auth_time, expires_at, now)
+    if _has_new_sid(row, assertion):
+        remember_sid(tx, assertion, session_end(assertion))
+    if _tells_of_session(row, assertion):
+        return remember(tx, assertion, sign_in_time(assertion), session_end(assertion), now)
     return int(row.auth_time)
+
+
+def _has_new_sid(row: Row[*tuple[Any, ...]], assertion: Assertion) -> bool:
+    return assertion.sid != assertion.session_key and (row.sid_issued_at or 0) < assertion.issued_at
+
+
+def _tells_of_session(row: Row[*tuple[Any, ...]], assertion: Assertion) -> bool:
+    if row.auth_time is None or row.ended_at is not None:
+        return True
+    return sign_in_time(assertion) < int(row.auth_time) or session_end(assertion) > int(row.expires_at)
 
 
 def _current_claims(tx: Tx, row: Row[*tuple[Any, ...]], identity: Identity, now: int) -> str | None:

@@ -33,6 +33,18 @@ class SignIn:
     kept_at: int
 
 
+@dataclass(frozen=True, slots=True)
+class KeptSession:
+    """A browser's session as it is remembered, for an operator to look at. `ends_at`: if nobody uses it any more."""
+
+    session_id: str
+    sub: str
+    opened_at: int
+    ends_at: int
+    closed_at: int | None
+    closed_cause: str | None
+
+
 _OPEN = insert(sessions)
 _FIND = (
     select(sessions, *USER_BESIDE)
@@ -57,20 +69,23 @@ def find(tx: Tx, cookie: str | None, now: int) -> tuple[Session, User] | None:
     if row is None:
         return None
     user = user_of(row, prefix="user_")
-    return None if user.was_revoked_since(row.opened_at) else (_session(row), user)
+    return None if user.was_revoked_since(row.opened_at) else (session_of(row), user)
 
 
-def open_session(tx: Tx, sign_in: SignIn, *, idle_at: int, expires_at: int) -> str:
+def open_session(tx: Tx, sign_in: SignIn, *, user_agent: str | None, idle_at: int, expires_at: int) -> str:
     """A new session; the value of the cookie that stands for it."""
     cookie, session_id = secrets.token_urlsafe(32), secrets.token_urlsafe(16)
-    row = {"session_id": session_id, "opened_at": sign_in.kept_at, **_signed_in(sign_in, cookie, idle_at, expires_at)}
-    tx.execute(_OPEN, row)
+    row = {"session_id": session_id, "opened_at": sign_in.kept_at, "user_agent": user_agent}
+    tx.execute(_OPEN, {**row, **_signed_in(sign_in, cookie, idle_at, expires_at)})
     return cookie
 
 
-def sign_in_again(tx: Tx, session: Session, sign_in: SignIn, *, idle_at: int, expires_at: int) -> str | None:
+def sign_in_again(
+    tx: Tx, session: Session, sign_in: SignIn, *, user_agent: str | None, idle_at: int, expires_at: int
+) -> str | None:
     """The same user has signed in anew: the session goes on under a new cookie. None if it has been closed."""
-    renewed = _RENEW.values(**_signed_in(sign_in, cookie := secrets.token_urlsafe(32), idle_at, expires_at))
+    cookie = secrets.token_urlsafe(32)
+    renewed = _RENEW.values(user_agent=user_agent, **_signed_in(sign_in, cookie, idle_at, expires_at))
     return cookie if tx.execute(renewed, {"wanted_id": session.session_id}).rowcount == 1 else None
 
 
@@ -82,6 +97,28 @@ def touch(tx: Tx, session_id: str, *, idle_at: int) -> bool:
 def close(tx: Tx, session_id: str, cause: Cause, now: int) -> bool:
     """End a session; False if it had ended already."""
     return tx.execute(_CLOSE, {"wanted_id": session_id, "now": now, "cause": cause.word}).rowcount == 1
+
+
+def forget_browsers(tx: Tx, sub: str) -> None:
+    """Forget what the user's browsers called themselves, those of sessions that are over included."""
+    tx.execute(update(sessions).where(sessions.c.sub == sub).values(user_agent=None))
+
+
+def matching(tx: Tx, wanted: str) -> list[KeptSession]:
+    """The sessions with that session_id or sub, oldest first, ended ones included."""
+    same = (sessions.c.session_id == wanted) | (sessions.c.sub == wanted)
+    found = select(sessions).where(same).order_by(sessions.c.opened_at, sessions.c.session_id)
+    return [
+        KeptSession(
+            row.session_id,
+            row.sub,
+            row.opened_at,
+            min(row.idle_at, row.expires_at),
+            row.closed_at,
+            row.closed_cause,
+        )
+        for row in tx.execute(found)
+    ]
 
 
 def _signed_in(sign_in: SignIn, cookie: str, idle_at: int, expires_at: int) -> dict[str, Any]:
@@ -98,7 +135,8 @@ def _signed_in(sign_in: SignIn, cookie: str, idle_at: int, expires_at: int) -> d
     }
 
 
-def _session(row: Row[*tuple[Any, ...]]) -> Session:
+def session_of(row: Row[*tuple[Any, ...]]) -> Session:
+    """A row of the table as a value."""
     return Session(
         session_id=row.session_id,
         sub=row.sub,
@@ -109,4 +147,5 @@ def _session(row: Row[*tuple[Any, ...]]) -> Session:
         amr=tuple(json.loads(row.amr)),
         opened_at=row.opened_at,
         expires_at=row.expires_at,
+        user_agent=row.user_agent,
     )

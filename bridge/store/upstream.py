@@ -10,6 +10,8 @@ from bridge.model import Assertion, Session
 from bridge.store.database import Tx
 from bridge.store.tables import grants, upstream_sessions, upstream_sids
 
+REFRESH_TAKES = 2  # seconds at most from the tokens of a new sid to the end of the old one, or the other way round
+
 _KEPT_AFTER_EXPIRY = 60  # seconds; clocks differ
 
 # One statement, so that of any number at once the earliest beginning and the latest end remain. What Dynamic issued
@@ -22,7 +24,7 @@ _REMEMBER = text(
     ON CONFLICT (environment_id, session_key) DO UPDATE SET
         auth_time = CASE WHEN excluded.auth_time < kept.auth_time THEN excluded.auth_time ELSE kept.auth_time END,
         expires_at = CASE WHEN excluded.expires_at > kept.expires_at THEN excluded.expires_at ELSE kept.expires_at END,
-        ended_at = CASE WHEN kept.ended_at <= :issued_at THEN NULL ELSE kept.ended_at END
+        ended_at = CASE WHEN kept.ended_at <= :reopens THEN NULL ELSE kept.ended_at END
     WHERE kept.user_id = excluded.user_id
     RETURNING auth_time
     """
@@ -122,12 +124,20 @@ def remember(tx: Tx, assertion: Assertion, auth_time: int, expires_at: int, now:
         "session_key": assertion.session_key,
         "user_id": assertion.user_id,
         "auth_time": auth_time,
-        "issued_at": assertion.issued_at,
+        "reopens": outlives(assertion),
         "expires_at": expires_at,
         "now": now,
     }
     kept = tx.execute(_REMEMBER, row).scalar()
     return auth_time if kept is None else int(kept)
+
+
+def outlives(assertion: Assertion) -> int:
+    """The latest end of its session that does not concern an assertion: its own refresh may have been the reason.
+
+    0 for the token of the sign-in itself: no refresh gave it its sid, and any end of the session ends it.
+    """
+    return 0 if assertion.sid == assertion.session_key else assertion.issued_at + REFRESH_TAKES
 
 
 def remember_sid(tx: Tx, assertion: Assertion, expires_at: int) -> None:

@@ -116,9 +116,13 @@ def revoke(tx: Tx, sub: str, now: int) -> bool:
     return tx.execute(_REVOKE, {"wanted_sub": sub, "moment": now}).rowcount == 1
 
 
-def session_ended(tx: Tx, environment_id: str, user_id: str, now: int) -> None:
-    """A session of theirs at Dynamic has ended. Whoever opens a grant of theirs waits for this, or we for them."""
-    tx.execute(_SESSION_ENDED, {"environment": environment_id, "user": user_id, "moment": now})
+def session_ended(tx: Tx, environment_id: str, user_id: str, now: int) -> bool:
+    """A session of theirs at Dynamic has ended. Whoever opens a grant of theirs waits for this, or we for them.
+
+    False if they are not known.
+    """
+    ended = {"environment": environment_id, "user": user_id, "moment": now}
+    return tx.execute(_SESSION_ENDED, ended).rowcount == 1
 
 
 def erase(tx: Tx, sub: str, now: int) -> bool:

@@ -10,22 +10,33 @@ from urllib.parse import urlsplit
 from flask import Blueprint, Response, abort, request
 
 from bridge.clock import Clock
-from bridge.model import Client, User
+from bridge.lifecycle.signin import origin_of
+from bridge.model import Client, Environment, User
 from bridge.oauth.refusals import page_status
 from bridge.oauth.request import MAX_BODY_BYTES, BrowserRequest
 from bridge.oauth.steps import (
+    Download,
     Outcome,
     PostForm,
     Redirect,
+    ShowAccount,
     ShowConsent,
+    ShowErased,
+    ShowErasure,
     ShowError,
     ShowLoggedOut,
     ShowLogout,
+    ShowSignIn,
+    ShowSigningOut,
     ShowSignInMissing,
     Step,
 )
-from bridge.web import render
+from bridge.web import render, signin_pages, untrusted
+from bridge.web.account_view import account_response
+from bridge.web.bundle import PATH, Bundle
+from bridge.web.device import printable
 from bridge.web.endpoints import log_refusal
+from bridge.web.page import Bundled
 from bridge.web.wording import for_people
 
 log = logging.getLogger(__name__)
@@ -60,13 +71,15 @@ class Cookies:
 
 
 def browser_blueprint(
-    endpoints: Sequence[BrowserEndpoint], *, issuer: str, reasons_url: str, clock: Clock
+    endpoints: Sequence[BrowserEndpoint], *, issuer: str, reasons_url: str, bundle: Bundle | None, clock: Clock
 ) -> Blueprint:
-    """The blueprint of the endpoints for people."""
+    """The blueprint of the endpoints for people. `bundle`: what our own sign-in page runs, if it was built."""
     blueprint = Blueprint("browser", __name__)
     cookies = Cookies.of(issuer)
 
     def show(step: Step) -> Response:
+        if bundle is not None and isinstance(step, ShowSignIn | ShowSigningOut):
+            return _with_script(step, issuer, bundle)
         return _response(step, issuer, reasons_url)
 
     for endpoint in endpoints:
@@ -90,6 +103,7 @@ def _add(
             browser=_ours(sent.get(cookies.browser)),
             session=_ours(sent.get(cookies.session)),
             now=clock(),
+            user_agent=printable(request.headers.get("user-agent")),
         )
         outcome = endpoint.respond(http)
         response = show(outcome.step)
@@ -133,20 +147,47 @@ def _response(step: Step, issuer: str, reasons_url: str) -> Response:
         case ShowLogout(client, user, fields):
             name, home = _known_as(client)
             return render.logout(render.Logout(f"{issuer}/logout", fields, _shown_user(user), name, home))
-        case ShowLoggedOut(client):
+        case ShowLoggedOut(client) | ShowSigningOut(client):
             return render.logged_out(render.LoggedOut(*_known_as(client)))
-        case ShowSignInMissing(client):
+        case ShowSignInMissing(client) | ShowSignIn(client):
             return render.signin_missing(render.SigninMissing(client.client_id, *_known_as(client)))
         case ShowError():
             return _error(step, reasons_url)
+        case ShowAccount() | ShowErasure() | ShowErased() | Download():
+            return account_response(step, issuer, _shown_user)
+
+
+def _with_script(step: ShowSignIn | ShowSigningOut, issuer: str, bundle: Bundle) -> Response:
+    name, home = _known_as(step.client)
+    told: dict[str, object] = {"appName": untrusted.name(name)}
+    if isinstance(step, ShowSigningOut):
+        told |= {"page": "signout", "next": step.target}
+        return signin_pages.signing_out(
+            signin_pages.SigningOut(_bundled(bundle, issuer, step.environment, told), step.target, name, home)
+        )
+    told |= {"page": "signin", "request": step.request_id, "prompt": step.prompt, "loginHint": step.login_hint}
+    told["restartUrl"] = step.restart
+    bundled = _bundled(bundle, issuer, step.environment, told)
+    page = signin_pages.SignIn(_app(step.client), f"{issuer}/signin/complete", step.request_id, bundled)
+    return signin_pages.sign_in(page)
+
+
+def _bundled(bundle: Bundle, issuer: str, environment: Environment, told: Mapping[str, object]) -> Bundled:
+    at = {"environmentId": environment.environment_id, "apiBaseUrl": environment.api_base_url}
+    calls = origin_of(environment.api_base_url)
+    return Bundled(bundle.script, bundle.style, f"{issuer}{PATH}/", calls, {**at, **told})
+
+
+def _app(client: Client) -> render.App:
+    return render.App(
+        client.name or client.client_id, client.logo_uri, client.client_uri, client.policy_uri, client.tos_uri
+    )
 
 
 def _consent(step: ShowConsent, issuer: str) -> Response:
     client = step.request.client
     page = render.Consent(
-        app=render.App(
-            client.name or client.client_id, client.logo_uri, client.client_uri, client.policy_uri, client.tos_uri
-        ),
+        app=_app(client),
         user=_shown_user(step.user),
         scopes=step.request.consent_scope,
         action=f"{issuer}/consent",

@@ -1,21 +1,19 @@
-"""The pages people see: what each shows, and the headers under which it is safe to show.
+"""The pages people see: what each shows.
 
 Every page runs no script (form_post's one line apart), loads nothing (the app's logo apart), and may not be framed.
 Apps' texts and URLs are strangers' words: made fit to show by `untrusted`, and escaped by the templates.
 """
 
-import secrets
 import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Literal
-from urllib.parse import urlsplit
 
-from flask import Response, make_response, render_template
+from flask import Response
 
 from bridge.reasons import Explained
 from bridge.signin_reasons import REASONS
 from bridge.web import untrusted
+from bridge.web.page import page as _page
 
 SCOPES: Mapping[str, str] = {
     "openid": "Recognise you by an identifier, and see when and how you signed in",
@@ -28,8 +26,6 @@ SCOPES: Mapping[str, str] = {
     "offline_access": "Keep this access while you are away, until it ends or is taken back",
 }
 """What each scope hands over, in the words of the consent page. A word that is not here is shown as it is."""
-
-ReferrerPolicy = Literal["no-referrer", "same-origin", "origin"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,12 +121,12 @@ class Index:
 
 def consent(page: Consent) -> Response:
     """The consent page. Raises ValueError if `action` is not http(s)."""
-    app = _shown(page.app)
+    app = shown(page.app)
     scopes = [{"word": untrusted.line(word), "sentence": SCOPES.get(word)} for word in page.scopes]
     return _page(
         "consent.html",
         posts_to=page.action,
-        logo=app["logo_uri"],
+        logos=filter(None, [app["logo_uri"]]),
         app=app,
         user=untrusted.line(page.user),
         scopes=scopes,
@@ -213,48 +209,7 @@ def reason(issuer: str, which: Explained) -> Response:
     return _page("reason.html", public=True, issuer=untrusted.link(issuer) or "", reason=which)
 
 
-def _page(
-    template: str,
-    *,
-    status: int = 200,
-    posts_to: str | None = None,
-    referrer: ReferrerPolicy | None = None,
-    logo: str | None = None,
-    script: bool = False,
-    public: bool = False,
-    **values: object,
-) -> Response:
-    """A page under a policy that allows what it is known to need, and nothing else."""
-    if posts_to is not None and untrusted.link(posts_to) is None:
-        raise ValueError(f"{template}: a form can be posted to http(s) only")
-    nonce = secrets.token_urlsafe(16)
-    policy = ["default-src 'none'", f"style-src 'nonce-{nonce}'"]
-    if script:
-        policy.append(f"script-src 'nonce-{nonce}'")
-    if logo is not None:
-        policy.append(f"img-src https://{urlsplit(logo).netloc}")
-    policy.append("base-uri 'none'")
-    if posts_to is None:
-        # Left out where a form is: Chromium holds it against every redirect that follows the post, and they lead to
-        # the app and on to wherever the app sends its users. That no form is smuggled in rests on escaping.
-        policy.append("form-action 'none'")
-    policy.append("frame-ancestors 'none'")
-
-    body = render_template(template, nonce=nonce, action=posts_to, **values)
-    response = make_response(body.encode(errors="replace"), status)  # half a surrogate pair is no reason to fail
-    response.headers["Content-Security-Policy"] = "; ".join(policy)
-    response.headers["X-Frame-Options"] = "DENY"
-    # Under no-referrer a browser posts with Origin: null, and who takes the form could not check where it came from.
-    response.headers["Referrer-Policy"] = referrer or ("same-origin" if posts_to else "no-referrer")
-    response.headers["X-Content-Type-Options"] = "nosniff"
-    response.headers["Cache-Control"] = "no-cache" if public else "no-store"
-    if public:
-        # Not on the way to an app: a sign-in in a popup needs the window that opened it.
-        response.headers["Cross-Origin-Opener-Policy"] = "same-origin"
-    return response
-
-
-def _shown(app: App) -> Mapping[str, str | None]:
+def shown(app: App) -> Mapping[str, str | None]:
     """An app's registration as a page may show it."""
     name = untrusted.name(app.name)
     initial = next((letter.upper()[0] for letter in name if letter.isalnum()), "•")

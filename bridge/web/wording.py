@@ -23,6 +23,7 @@ _BY_REASON: Mapping[Explained, Wording] = {
     Reason.ENVIRONMENT_NOT_ALLOWED: ("You cannot sign in", "This app is not open to your account."),
     Reason.CLIENT_DISABLED: ("This app is switched off", "Ask those who run it."),
     SignInReason.SIGN_IN_EXPIRED: ("This sign-in has run out", "Go back to the app and sign in again."),
+    SignInReason.ACCESS_DENIED: ("You are not signed in", "Nothing has changed. Sign in when you want to go on."),
     SignInReason.COOKIES_OFF: (
         "Cookies are switched off",
         "Allow cookies for this site, or open the app in a browser of its own, and sign in again.",

@@ -6,12 +6,13 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from browser.account_pages import ERASURE, account_page, bare, crowded, told
 from flask import Flask, Response, redirect, request
 from werkzeug.serving import WSGIRequestHandler, make_server
 
 from bridge.assets import TEMPLATES
 from bridge.reasons import Reason
-from bridge.web import render
+from bridge.web import account, render
 
 ISSUER = "https://id.example.com"
 LOGOS = "logos.example"
@@ -70,6 +71,7 @@ FORM_POST = render.FormPost(
     fields={"code": "SplxlOBeZQQYbYS6WxSbIA", "state": "af0ifjsldkj", "iss": ISSUER},
     app_name="Northwind Ledger",
 )
+ACCOUNT = account_page(ACME, WALLET)
 
 Page = Callable[[], Response]
 
@@ -121,6 +123,12 @@ PAGES: Mapping[str, Page] = {
         render.SigninMissing("northwind", "Northwind Ledger", "https://northwind.example.com/")
     ),
     "signin-missing-bare": lambda: render.signin_missing(render.SigninMissing("c" * 80)),
+    "account": lambda: account.account(_here(ACCOUNT)),
+    "account-bare": lambda: account.account(_here(bare(ACCOUNT))),
+    "account-told": lambda: account.account(_here(told(ACCOUNT))),
+    "account-crowded": lambda: account.account(_here(crowded(ACCOUNT, LONG, UNBROKEN))),
+    "account-erase": lambda: account.erasure(_here(ERASURE)),
+    "account-erased": account.erased,
     "form-post": lambda: render.form_post(_here(FORM_POST)),
     "form-post-long": lambda: render.form_post(_here(replace(FORM_POST, app_name=LONG))),
     "index": lambda: render.index(

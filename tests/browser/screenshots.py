@@ -7,7 +7,7 @@ from browser.chromium import DESKTOP, PHONE, Chromium, missing, running_chromium
 from browser.gallery import LOGOS, PAGES, running_gallery
 
 TARGET = Path(__file__).parents[2] / "build" / "screenshots"
-FOCUSED = {"consent": "consent-allow", "error": "error-back", "logout": "logout-confirm"}
+FOCUSED = {"consent": "consent-allow", "error": "error-back", "logout": "logout-confirm", "account": "account-sign-out"}
 
 
 def main(only: list[str]) -> str:

@@ -68,6 +68,7 @@ class Browser:
 
     bridge: Bridge
     cookies: dict[str, str] = field(default_factory=dict)
+    user_agent: str = "Test/1.0"
 
     def get(self, url: str) -> TestResponse:
         return self._send("GET", url, None, {}, with_cookies=True)
@@ -126,6 +127,7 @@ class Browser:
         self, method: str, url: str, form: dict[str, Any] | None, headers: dict[str, str], *, with_cookies: bool
     ) -> TestResponse:
         client = self.bridge.http.application.test_client(use_cookies=False)
+        headers = {"User-Agent": self.user_agent, **headers}
         if with_cookies and self.cookies:
             headers = {**headers, "Cookie": "; ".join(f"{name}={value}" for name, value in self.cookies.items())}
         answer = client.open(url, method=method, data=form, headers=headers)

@@ -134,7 +134,7 @@ def test_a_session_that_is_closed_in_this_very_moment_is_not_opened_again(bridge
         who = SignIn(
             session.sub, session.environment_id, "another", session.origin, session.auth_time, (), now + 1000, now
         )
-        assert open_or_renew(tx, who, held, SessionPolicy(1000, 1000), client=client, now=now) is None
+        assert open_or_renew(tx, who, held, SessionPolicy(1000, 1000), client=client, user_agent=None, now=now) is None
 
 
 def test_a_consent_counts_for_what_was_shown(bridge: Bridge) -> None:

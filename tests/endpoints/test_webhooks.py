@@ -156,11 +156,12 @@ def test_a_revoked_sid_that_a_newer_one_has_replaced_here_ends_nothing(hooked: H
 
 
 @both_databases
-def test_a_revoked_sid_of_which_dynamic_says_that_it_goes_on_ends_nothing(asking: Hooked) -> None:
+@pytest.mark.parametrize("pause", [3600, 0])
+def test_a_revoked_sid_of_which_dynamic_says_that_it_goes_on_ends_nothing(asking: Hooked, pause: int) -> None:
     session = asking.sign_in(a_user(asking))
     tokens = asking.tokens(session)
     for _ in range(5):
-        asking.bridge.clock.forward(3600)
+        asking.bridge.clock.forward(pause)
         session = refreshed(asking, session)  # and the page does not hand the new token over
         assert asking.send() == [200]
         tokens = asking.renewed(tokens)
@@ -170,6 +171,21 @@ def test_a_revoked_sid_of_which_dynamic_says_that_it_goes_on_ends_nothing(asking
     asking.send()
     assert not asking.refreshes(tokens)
     assert not asking.is_active(tokens)
+
+
+@pytest.mark.parametrize("apart", [0, 1, 2])
+def test_what_a_refresh_issued_when_it_revoked_the_old_sid_opens_the_session_again(hooked: Hooked, apart: int) -> None:
+    session = hooked.sign_in(a_user(hooked))
+    tokens = hooked.tokens(session)
+    hooked.bridge.clock.forward(3600)
+    newer = refreshed(hooked, session)
+    assert hooked.send() == [200]
+    assert not hooked.refreshes(tokens)  # nobody could tell that it goes on
+    issued_at = hooked.bridge.clock() - apart
+    token = hooked.dynamic.mint(newer, origin=APP_ORIGIN, issued_at=issued_at)
+    answer = hooked.bridge.exchange(token, scope="openid offline_access")
+    assert answer.status_code == 200, answer.json
+    assert hooked.refreshes(answer.json)
 
 
 @both_databases
@@ -497,6 +513,7 @@ def test_a_message_that_comes_again_days_later_does_nothing_more(hooked: Hooked,
     last = next(m for m in hooked.dynamic.webhooks.messages() if m.event.name == "user.session.revoked")
     hooked.bridge.clock.forward(3600)
     for known in (True, False):  # the second time, nobody remembers the event
+        assert causes(hooked, "dynamic_session_ended") == ["dynamic_session_ended"]
         if not known:
             forget_events(hooked.bridge.database)
         assert hooked.dynamic.webhooks.redeliver(last.message_id) == 200

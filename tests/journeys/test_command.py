@@ -200,6 +200,38 @@ def test_check_live_says_what_will_and_will_not_work(initialised: Command, dynam
     assert "no signing keys" in initialised("check", "--live").stdout
 
 
+def test_check_live_says_what_people_would_see_on_the_bridges_own_page(
+    initialised: Command, dynamic: RunningEmulator
+) -> None:
+    folder = initialised.folder / "page"
+    folder.mkdir()
+    for name in ("page-ABCD1234.js", "style-EFGH5678.css"):
+        (folder / name).write_text("x")
+    (folder / "manifest.json").write_text('{"script": "page-ABCD1234.js", "style": "style-EFGH5678.css"}')
+    command = Command(initialised.folder, {**initialised.environ, "BRIDGE_LOGIN_PAGE": str(folder)})
+    fine = command("check", "--live")
+    assert fine.returncode == 0, fine.stderr
+    assert "built from other sources" in fine.stdout
+    assert "our own sign-in page offers: e-mail, wallets, github, google" in fine.stdout
+    assert "/signin\n    → It has to be among the social redirect URLs" in fine.stdout
+    dynamic.emulator.switch(cookie_mode=True, captcha_enabled=True, allowed_origins=(ORIGIN,))
+    wrong = command("check", "--live")
+    assert wrong.returncode == 1
+    for words in ("gets no token in cookie mode", "shows no captcha", "people see “Sign-in does not answer”"):
+        assert words in wrong.stdout
+    with_page_elsewhere = Command(command.folder, {**command.environ, "BRIDGE_SIGNIN_URL": f"{ORIGIN}/signin"})
+    assert "our own sign-in page" not in with_page_elsewhere("check", "--live").stdout
+
+
+def test_building_the_sign_in_page_without_node_names_both_ways_to_have_it(initialised: Command) -> None:
+    without = Command(initialised.folder, {**initialised.environ, "PATH": str(initialised.folder)})
+    told = without("login-page", "build", "--to", str(initialised.folder / "page"))
+    assert told.returncode == 1
+    assert "Node.js 20 or newer" in told.stderr
+    assert 'pip install "dynamic-oidc-bridge[login-page]"' in told.stderr
+    assert not (initialised.folder / "page").exists()
+
+
 def test_a_client_lives_through_the_command_line(initialised: Command) -> None:
     added = initialised("client", "add", "api", "--grant", "client_credentials", "--scope", "read", "--name", "API")
     assert added.returncode == 0

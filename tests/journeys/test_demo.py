@@ -4,8 +4,10 @@ import os
 import subprocess
 import sys
 import venv
+from collections.abc import Sequence
 from pathlib import Path
 from urllib.request import urlopen
+from zipfile import ZipFile
 
 import nextauth_app
 import pytest
@@ -36,6 +38,7 @@ def test_the_wheel_works_in_an_empty_environment(tmp_path: Path) -> None:
     build = [sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", str(tmp_path / "dist"), str(TOP)]
     subprocess.run(build, check=True, capture_output=True)
     (wheel,) = (tmp_path / "dist").iterdir()
+    _check_content(ZipFile(wheel).namelist())
     venv.create(tmp_path / "env", with_pip=True)
     python = tmp_path / "env" / "bin" / "python"
     locked = ["--require-hashes", "-r", str(TOP / "requirements" / "run.lock")]
@@ -47,6 +50,14 @@ def test_the_wheel_works_in_an_empty_environment(tmp_path: Path) -> None:
     told = installed("demo", "--once")
     assert told.returncode == 0, told.stderr
     assert "Every step went as it must" in told.stdout
+
+
+def _check_content(names: Sequence[str]) -> None:
+    """The sign-in page's sources, and neither what npm installs for them nor what is built of them (decision 0015)."""
+    page = {name.removeprefix("bridge/_assets/login-page/") for name in names if "_assets/login-page/" in name}
+    assert {".npmrc", "build.mjs", "package.json", "package-lock.json", "src/main.js", "src/views/start.js"} <= page
+    assert {name.partition("/")[0] for name in page if "/" in name} == {"src", "stubs"}
+    assert not [name for name in names if "node_modules" in name or "dist/" in name or "manifest.json" in name]
 
 
 @pytest.mark.browser  # not that it needs one: it belongs to the tests that build apps

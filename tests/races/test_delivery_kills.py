@@ -11,11 +11,11 @@ from killing import delivery_with_kill, revocation_with_kill
 from receiving import claims_in, receiving
 from sqlalchemy import text
 
-from bridge.app import Parts
 from bridge.delivery.deliver import LEASE
 from bridge.history import OPERATOR
 from bridge.lifecycle.closing import BATCH
 from bridge.lifecycle.endings import revoke_user
+from bridge.parts import Parts
 from bridge.store.outbox import Kind, Message, put
 from bridge.store.tables import grants
 

@@ -45,7 +45,7 @@ def recognised(tx: Tx, by: Assertion) -> Known:
 def signed_in(tx: Tx, sid: str = "s-1") -> Session:
     known = recognised(tx, assertion(sid))
     who = SignIn(known.user.sub, ENVIRONMENT.environment_id, sid, "https://x.example", NOW, (), NOW + 7200, NOW)
-    cookie = open_or_renew(tx, who, None, POLICY, client=APP, now=NOW)
+    cookie = open_or_renew(tx, who, None, POLICY, client=APP, user_agent=None, now=NOW)
     held = sessions.find(tx, cookie, NOW)
     assert held is not None
     return held[0]
@@ -103,7 +103,7 @@ def test_what_rests_on_a_browsers_session_ends_with_it_whatever_session_at_dynam
         again = replace(assertion("s-2"), issued_at=NOW)
         known = recognised(tx, again)
         who = SignIn(known.user.sub, ENVIRONMENT.environment_id, "s-2", "https://x.example", NOW, (), NOW + 7200, NOW)
-        open_or_renew(tx, who, (session, known.user), POLICY, client=APP, now=NOW)
+        open_or_renew(tx, who, (session, known.user), POLICY, client=APP, user_agent=None, now=NOW)
         end(tx, "s-2")
     assert dict(rows(database, "SELECT grant_id, closed_cause FROM grants"))[earlier.grant_id] is not None
 
@@ -165,7 +165,7 @@ def test_nothing_is_opened_on_a_session_that_has_ended(database: Database) -> No
         with pytest.raises(Refused):
             grants.open_grant(tx, grant, ground, expires_at=NOW + 60, now=NOW)
         who = SignIn(SUB, ENVIRONMENT.environment_id, "s-1", "https://x.example", NOW, (), NOW + 7200, NOW + 1)
-        assert open_or_renew(tx, who, None, POLICY, client=APP, now=NOW) is None
+        assert open_or_renew(tx, who, None, POLICY, client=APP, user_agent=None, now=NOW) is None
 
 
 def test_a_deleted_user_has_nothing_and_never_comes_back(database: Database) -> None:

@@ -1,0 +1,42 @@
+"""Our own sign-in page, for clients whose users have none of the client's to sign in on (docs/sign-in-page.md).
+
+It knows a request by its id alone, and changes nothing: what the user does there arrives at /signin/complete, by the
+same form that every other page sends (oauth/signin.py).
+"""
+
+from bridge.errors import NotServed, Refused
+from bridge.oauth.request import BrowserRequest, parse_parameters
+from bridge.oauth.site import Site
+from bridge.oauth.steps import Outcome, Redirect, ShowError, ShowSignIn
+from bridge.signin_reasons import SignInReason
+
+
+class OwnPage:
+    """Answers GET /signin."""
+
+    def __init__(self, site: Site) -> None:
+        self._site = site
+
+    def respond(self, http: BrowserRequest) -> Outcome:
+        """The page; back to /authorize if the request is over, or its client's users sign in elsewhere."""
+        site = self._site
+        try:
+            form = parse_parameters(http.query)
+            stored = site.stored(form.require("request"))
+            client = site.clients.find(stored.client_id, http.now)
+            if client is None:
+                raise Refused(SignInReason.SIGN_IN_EXPIRED)
+        except NotServed as why:
+            return Outcome(ShowError(why))
+        again = site.authorize_url(client.client_id, stored.request_id)
+        if stored.is_over(http.now) or not site.signs_in_here(client):
+            return Outcome(Redirect(again))
+        page = ShowSignIn(
+            client=client,
+            environment=site.environment_for(client),
+            request_id=stored.request_id,
+            prompt=form.get("prompt"),
+            login_hint=form.get("login_hint"),
+            restart=client.client_uri or again,
+        )
+        return Outcome(page)

@@ -1,0 +1,152 @@
+"""The parts of a bridge, the protocol's endpoints apart: each built once, from a configuration."""
+
+from collections.abc import Callable
+from contextlib import ExitStack
+from dataclasses import dataclass
+
+from bridge.clock import Clock, system_clock
+from bridge.config.settings import Config
+from bridge.delivery.backchannel import BackchannelLogout
+from bridge.delivery.carriers import Carrier
+from bridge.delivery.deliver import THREADS, Delivery
+from bridge.delivery.reread import RereadUser
+from bridge.delivery.rest import CloseRest
+from bridge.dynamic.allowance import Allowance
+from bridge.dynamic.keys import LoadKeys, key_set, load_keys
+from bridge.dynamic.session_check import MOST_WAITING, SessionCheck
+from bridge.dynamic.verify import Verifier
+from bridge.fetch import Fetcher
+from bridge.lifecycle.dynamic_effects import Effects
+from bridge.lifecycle.dynamic_events import DynamicEvents
+from bridge.lifecycle.liveness import LiveCheck
+from bridge.logs import print_audit
+from bridge.oauth.account_client import account_client
+from bridge.oauth.assertions import Assertions
+from bridge.store import Database
+from bridge.store import keys as stored_keys
+from bridge.store.clients import Clients
+from bridge.store.outbox import Kind
+from bridge.store.rotation import Rotation
+from bridge.store.seal import Sealer
+from bridge.store.telling import TellingDatabase
+from bridge.tokens.claims import ClaimSelection
+from bridge.tokens.keyring import Keyring
+from bridge.tokens.mint import Mint
+from bridge.tokens.pairwise import PairwiseSubjects, new_pairwise_key
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """The parts of a bridge, each built once. `close` lets go of threads and connections."""
+
+    database: Database
+    clients: Clients
+    keyring: Keyring
+    subjects: PairwiseSubjects
+    verifier: Verifier
+    selection: ClaimSelection
+    mint: Mint
+    assertions: Assertions
+    live_check: LiveCheck
+    events: DynamicEvents
+    close: Callable[[], None]
+
+    def delivery(self, config: Config, clock: Clock = system_clock) -> Delivery:
+        """What carries the outbox out: for each kind of message its carrier. It does nothing until it is run."""
+        carriers: dict[Kind, Carrier] = {
+            Kind.BACKCHANNEL_LOGOUT: BackchannelLogout(
+                clients=self.clients,
+                mint=self.mint,
+                fetcher=Fetcher(development=config.development, threads=2 * THREADS),  # its own bulkhead
+            ),
+            Kind.CLOSE_REST: CloseRest(self.database),
+            Kind.REREAD_USER: RereadUser(self.events),
+        }
+        return Delivery(self.database, carriers, clock)
+
+
+def assemble(config: Config, clock: Clock = system_clock, keys: LoadKeys = load_keys) -> Parts:
+    """The parts that a configuration asks for, the protocol's endpoints apart. `keys`: where Dynamic's come from.
+
+    Reads our keys from the database, which must have the current schema, and makes those that are missing. Calls
+    nobody else. Raises SchemaMismatch, SealBroken and Unavailable.
+    """
+    with ExitStack() as held:
+        database = _database(config)
+        held.callback(database.close)
+        database.check_schema()
+        keyring, subjects = _own_secrets(database, config, clock())
+
+        key_fetcher = Fetcher(development=config.development)
+        profile_fetcher = Fetcher(development=config.development)  # its own bulkhead: profiles never delay keys
+        event_fetcher = Fetcher(development=config.development, threads=8)  # and webhooks delay neither
+        held.callback(key_fetcher.close)
+        held.callback(profile_fetcher.close)
+        live_fetcher = Fetcher(development=config.development, threads=MOST_WAITING)
+        held.callback(live_fetcher.close)
+        held.callback(event_fetcher.close)
+        verifier = _verifier(config, key_fetcher, clock, keys)
+
+        selection = ClaimSelection(config.claims)
+        return Parts(
+            database=database,
+            clients=Clients(database, (*config.clients, account_client(config.issuer))),
+            keyring=keyring,
+            subjects=subjects,
+            verifier=verifier,
+            selection=selection,
+            mint=Mint(issuer=config.issuer, keyring=keyring, selection=selection, subjects=subjects),
+            assertions=Assertions(
+                verifier=verifier,
+                fetcher=profile_fetcher,
+                database=database,
+                rules=config.claims,
+                profile_scopes=selection.scopes,
+                primary_environment=config.environments[0].environment_id,
+            ),
+            live_check=LiveCheck(
+                database,
+                {environment.environment_id: environment for environment in config.environments},
+                SessionCheck(live_fetcher, Allowance(1 / config.workers)),
+            ),
+            events=dynamic_events(config, database, event_fetcher),
+            close=held.pop_all().close,
+        )
+
+
+def dynamic_events(config: Config, database: Database, fetcher: Fetcher) -> DynamicEvents:
+    """Whoever takes what happened at Dynamic, by webhook or from the event log."""
+    return DynamicEvents(
+        database=database,
+        fetcher=fetcher,
+        environments={environment.environment_id: environment for environment in config.environments},
+        effects=Effects(config.claims, primary_environment=config.environments[0].environment_id),
+    )
+
+
+def _database(config: Config) -> Database:
+    if not config.audit_stdout:
+        return Database(config.database_url)
+    return TellingDatabase(config.database_url, lambda entries: print_audit(entry.as_json() for entry in entries))
+
+
+def _own_secrets(database: Database, config: Config, now: int) -> tuple[Keyring, PairwiseSubjects]:
+    sealer = Sealer(config.secret_keys)
+    rotation = Rotation(database, sealer, interval=config.key_rotation)
+    rotation.make_missing(now)
+    keyring = Keyring(rotation.load, rotation.keep_up, now)
+    with database.writing() as tx:
+        pairwise_key = stored_keys.secret(tx, "pairwise", sealer, now, make=new_pairwise_key)
+    return keyring, PairwiseSubjects(pairwise_key)
+
+
+def _verifier(config: Config, fetcher: Fetcher, clock: Clock, keys: LoadKeys) -> Verifier:
+    return Verifier(
+        (
+            (environment, key_set(environment, fetcher, clock, keys))
+            for environment in config.environments
+            if not environment.disabled
+        ),
+        max_lifetime=config.assertion_max_lifetime,
+        skew=config.clock_skew,
+    )

@@ -1,0 +1,136 @@
+// All that is asked of Dynamic's SDK.
+import "./quiet.js";
+import {
+  authenticateWithSocial,
+  completeSocialAuthentication,
+  connectAndVerifyWithWalletProvider,
+  createDynamicClient,
+  detectOAuthRedirect,
+  getAvailableWalletProvidersData,
+  initializeClient,
+  isCaptchaRequired,
+  logout,
+  onEvent,
+  refreshAuth,
+  sendEmailOTP,
+  verifyOTP,
+} from "@dynamic-labs-sdk/client";
+import { addEIP6963Extension } from "@dynamic-labs-sdk/evm/eip6963";
+import { Wire } from "./wire.js";
+
+const LOGOUT_PATIENCE = 5_000; // milliseconds; a wallet is asked to forget this site, and may not answer
+
+/** The session of one environment in this browser. */
+export class Dynamic {
+  #client;
+  #wire;
+  #leaving = false;
+
+  /** Raises what the SDK raises if Dynamic does not answer. `wallets`: whether they are looked for. */
+  static async open({ environmentId, apiBaseUrl, appName }, { wallets }) {
+    const wire = new Wire(apiBaseUrl);
+    const client = createDynamicClient({
+      environmentId,
+      autoInitialize: false,
+      metadata: { name: appName, universalLink: window.location.origin },
+      instrumentation: { enabled: false },
+      logLevel: "off",
+      coreConfig: { apiBaseUrl, fetch: wire.fetch },
+    });
+    if (wallets) addEIP6963Extension(client);
+    await initializeClient(client);
+    return new Dynamic(client, wire);
+  }
+
+  constructor(client, wire) {
+    this.#client = client;
+    this.#wire = wire;
+  }
+
+  get user() {
+    return this.#client.user;
+  }
+
+  get settings() {
+    return this.#client.projectSettings;
+  }
+
+  /** The JWT to hand back: the full one where it was seen, else the small one; null in cookie mode. */
+  get token() {
+    return this.#client.token === null ? null : (this.#wire.fullToken ?? this.#client.token);
+  }
+
+  get retryAfter() {
+    return this.#wire.retryAfter;
+  }
+
+  get demandsCaptcha() {
+    return isCaptchaRequired(this.#client);
+  }
+
+  /** @returns {{key: string, name: string, icon: string}[]} the wallets of this browser that have announced themselves. */
+  get wallets() {
+    return getAvailableWalletProvidersData(this.#client).map(({ key, metadata }) => ({
+      key,
+      name: metadata.displayName,
+      icon: metadata.icon,
+    }));
+  }
+
+  onWallet(listener) {
+    onEvent({ event: "walletProviderRegistered", listener }, this.#client);
+  }
+
+  /** Called when the session ends by itself, never for a logout that was asked for here. */
+  onExpiry(listener) {
+    onEvent({ event: "logout", listener: () => this.#leaving || listener() }, this.#client);
+  }
+
+  /** Sends a code; returns what `signInByCode` needs beside it. */
+  async sendCode(email) {
+    await this.logout();
+    return sendEmailOTP({ email }, this.#client);
+  }
+
+  async signInByCode(sent, code) {
+    await this.logout(); // with a user there, the SDK would add the address to theirs
+    await verifyOTP({ otpVerification: sent, verificationToken: code }, this.#client);
+  }
+
+  async signInByWallet(key) {
+    await this.logout();
+    await connectAndVerifyWithWalletProvider({ walletProviderKey: key }, this.#client);
+  }
+
+  /** Leaves the page; Dynamic leads back to `redirectUrl`. */
+  async leaveFor(provider, redirectUrl) {
+    await this.logout();
+    await authenticateWithSocial({ provider, redirectUrl }, this.#client);
+  }
+
+  cameBackFromProvider(url) {
+    return detectOAuthRedirect({ url }, this.#client);
+  }
+
+  async signInByProvider(url) {
+    await this.logout();
+    await completeSocialAuthentication({ url }, this.#client);
+  }
+
+  /** Asks Dynamic whether a session that was found here still lives. */
+  async renew() {
+    await refreshAuth(this.#client);
+  }
+
+  /** Nothing if nobody is signed in. Never raises: the page forgets the session in any case. */
+  async logout() {
+    this.#wire.fullToken = null;
+    if (this.#client.user === null) return;
+    this.#leaving = true;
+    try {
+      await Promise.race([logout(this.#client), new Promise((done) => setTimeout(done, LOGOUT_PATIENCE))]);
+    } finally {
+      this.#leaving = false;
+    }
+  }
+}
