@@ -54,7 +54,7 @@ class Rehearsal:
         reached = {n: v for n, v in os.environ.items() if n.startswith(("PIP_", "npm_config_", "NODE_EXTRA", "SSL_"))}
         below = self._environment(self._stages[stage.base]) if stage.base in self._stages else {}
         own = dict(re.findall(r'(\w+)=("[^"]*"|\S+)', " ".join(stage.all("ENV"))))
-        home = {"HOME": os.environ.get("HOME", "/"), "PATH": f"{self.root}/python:/usr/bin:/bin"}
+        home = {"HOME": os.environ.get("HOME", "/"), "PATH": f"{self.root}/python"}  # no Node.js of this machine
         return {**home, **reached, **below, **own}
 
     def _copy(self, rest: str, workdir: Path) -> None:
