@@ -19,14 +19,18 @@ from served import Command, free_port
 
 from bridge.app import create_app
 from bridge.cli.schema import upgrade
+from bridge.clock import system_clock
 from bridge.config.sources import load
 from bridge.emulator import RunningEmulator
 from bridge.errors import SchemaNewer
-from bridge.store import Database
+from bridge.model import REFRESH_TOKEN, TOKEN_EXCHANGE, Client
+from bridge.store import Database, clients
+from bridge.store.copying import copy
 from bridge.store.seal import new_secret_key
 
 TOP = Path(__file__).parents[2]
 ORIGIN = "http://localhost:3000"
+SCOPES = ("openid", "email", "offline_access")
 ALL_KEYS = 3  # one for each algorithm
 
 RUN = {
@@ -119,11 +123,10 @@ def site(tmp_path: Path, dynamic: RunningEmulator, monkeypatch: pytest.MonkeyPat
 @pytest.fixture
 def secret(site: Site) -> str:
     """The secret of client `web`, which may do what the tests do."""
-    words = ("--grant", "token-exchange", "--grant", "refresh_token", "--assertion-origin", ORIGIN)
-    scopes = ("--scope", "openid", "--scope", "email", "--scope", "offline_access")
-    added = Command(site.folder, site.environ)("client", "add", "web", *words, *scopes)
-    assert added.returncode == 0, added.stderr
-    return added.stdout.strip()
+    web = Client("web", grants=(TOKEN_EXCHANGE, REFRESH_TOKEN), scopes=SCOPES, assertion_origins=(ORIGIN,))
+    with Database("sqlite:///bridge.db") as database, database.writing() as tx:
+        assert clients.add(tx, web, system_clock())
+        return clients.add_secret(tx, "web", system_clock(), overlap=0)
 
 
 def signed_in(http: FlaskClient, secret: str, dynamic: RunningEmulator) -> str:
@@ -149,13 +152,14 @@ def asked(http: FlaskClient, secret: str, **form: str) -> dict[str, Any]:
 
 
 @pytest.fixture
-def on_postgresql(site: Site, secret: str, own_postgresql: PostgresServer) -> Callable[[str], str]:
-    """Moves the site to a database of that name; its URL."""
+def on_postgresql(site: Site, secret: str, own_postgresql: PostgresServer) -> Callable[[], str]:
+    """Puts the site on PostgreSQL, as it is now; the URL."""
     administering = Databases(own_postgresql.url())
 
-    def move(name: str) -> str:
-        url = administering.create(migrated=False)
-        site.do("Move to PostgreSQL", POSTGRESQL_URL=url)
+    def move() -> str:
+        url = administering.create(migrated=True)
+        with Database("sqlite:///bridge.db") as source, Database(url) as target:
+            copy(source, target)
         site.environ["BRIDGE_DATABASE_URL"] = url
         return url
 
@@ -232,11 +236,11 @@ def test_a_backup_of_sqlite_is_the_bridge_as_it_was(site: Site, secret: str, dyn
 
 
 def test_after_a_restore_dynamic_tells_again_what_has_ended(site: Site, secret: str, dynamic: RunningEmulator) -> None:
-    emulator = dynamic.emulator
     with site.http() as http:
         token = signed_in(http, secret, dynamic)
-    emulator.delete_user(next(iter(reversed(emulator.users()))).id)
-    site.do("Restore", 2, DYNAMIC_API_TOKEN=emulator.api_token)
+    (user,) = dynamic.emulator.users()
+    dynamic.emulator.management.delete_user(user.id)
+    site.do("Restore", 2, DYNAMIC_API_TOKEN=dynamic.emulator.api_token)
     with site.http() as http:
         assert refreshed(http, secret, token)["error"] == "invalid_grant"
 
@@ -245,10 +249,10 @@ def test_a_backup_of_postgresql_is_the_bridge_as_it_was(
     site: Site,
     secret: str,
     dynamic: RunningEmulator,
-    on_postgresql: Callable[[str], str],
+    on_postgresql: Callable[[], str],
     own_postgresql: PostgresServer,
 ) -> None:
-    on_postgresql("before")
+    on_postgresql()
     with site.http() as http:
         token = signed_in(http, secret, dynamic)
         site.do("Back up", 1)
@@ -261,11 +265,13 @@ def test_a_backup_of_postgresql_is_the_bridge_as_it_was(
 
 
 def test_the_move_to_postgresql_logs_nobody_out(
-    site: Site, secret: str, dynamic: RunningEmulator, on_postgresql: Callable[[str], str]
+    site: Site, secret: str, dynamic: RunningEmulator, postgresql: Databases
 ) -> None:
     with site.http() as http:
         token = signed_in(http, secret, dynamic)
-    url = on_postgresql("after")
+    url = postgresql.create(migrated=False)
+    site.do("Move to PostgreSQL", POSTGRESQL_URL=url)
+    site.environ["BRIDGE_DATABASE_URL"] = url
     site.do("Upgrade")  # harmless when it is there
     with site.http() as http:
         assert "refresh_token" in refreshed(http, secret, token)
@@ -276,7 +282,7 @@ def test_the_move_to_postgresql_logs_nobody_out(
 def test_an_instance_runs_on_while_the_schema_is_expanded_and_does_not_start_on_it(
     site: Site, secret: str, dynamic: RunningEmulator, backend: str, request: pytest.FixtureRequest
 ) -> None:
-    url = request.getfixturevalue("on_postgresql")("x") if backend == "postgresql" else "sqlite:///bridge.db"
+    url = request.getfixturevalue("on_postgresql")() if backend == "postgresql" else "sqlite:///bridge.db"
     with site.http() as http:
         token = signed_in(http, secret, dynamic)
         for table in ("users", "clients", "grants", "refresh_tokens", "sessions", "signing_keys", "audit"):
@@ -322,7 +328,7 @@ def test_without_the_secret_keys_the_bridge_can_be_started_anew(
     site: Site, secret: str, dynamic: RunningEmulator, backend: str, request: pytest.FixtureRequest
 ) -> None:
     if backend == "postgresql":
-        request.getfixturevalue("on_postgresql")("lost")
+        request.getfixturevalue("on_postgresql")()
     with site.http() as http:
         token = signed_in(http, secret, dynamic)
         before = {key["kid"] for key in http.get("/jwks").json["keys"]}
