@@ -40,6 +40,7 @@ from bridge.web.endpoints import Endpoint, endpoint_blueprint
 from bridge.web.hooks import hook_blueprint
 from bridge.web.ops import HealthCheck, ops_blueprint
 from bridge.web.pages import page_blueprint
+from bridge.web.security_txt import security_txt_blueprint
 
 
 def create_app(config: Config, clock: Clock = system_clock) -> Flask:
@@ -141,6 +142,7 @@ def create_app(config: Config, clock: Clock = system_clock) -> Flask:
     app.register_blueprint(document_blueprint(_documents(discovery, parts.keyring, prefix or ""), clock))
     app.register_blueprint(page_blueprint(issuer=issuer, links=_links(issuer)), url_prefix=prefix)
     app.register_blueprint(ops_blueprint({"database": _database_check(parts.database)}))
+    app.register_blueprint(security_txt_blueprint(config.security_contact, issuer=issuer, clock=clock))
     guard_edge(app)
     return app
 
