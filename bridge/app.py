@@ -41,6 +41,7 @@ from bridge.web.hooks import hook_blueprint
 from bridge.web.ops import HealthCheck, ops_blueprint
 from bridge.web.pages import page_blueprint
 from bridge.web.rsgi import RsgiDoor
+from bridge.web.security_txt import security_txt_blueprint
 from bridge.web.wsgi import WsgiDoor
 
 
@@ -138,6 +139,7 @@ def create_app(config: Config, clock: Clock = system_clock) -> Flask:
     app.register_blueprint(bundle_blueprint(bundle), url_prefix=prefix)
     app.register_blueprint(page_blueprint(issuer=issuer, links=_links(issuer)), url_prefix=prefix)
     app.register_blueprint(ops_blueprint({"database": _database_check(parts.database)}))
+    app.register_blueprint(security_txt_blueprint(config.security_contact, issuer=issuer, clock=clock))
     guard_edge(app)
     routes = Routes(
         endpoints,
@@ -161,7 +163,7 @@ def _browser_endpoints(site: Site, parts: Parts, config: Config) -> tuple[Browse
     """The endpoints for people."""
     policy = SessionPolicy(config.session_idle_ttl, config.session_absolute_ttl, config.audit_identifiers)
     authorization = Authorization(site, policy=policy, live_check=parts.live_check)
-    account = Account(site, policy=policy)
+    account = Account(site, policy=policy, live_check=parts.live_check)
     completion = SignInCompletion(site, parts.assertions, longest=config.assertion_max_lifetime)
     return (
         BrowserEndpoint("/authorize", ("GET", "POST"), authorization.respond),

@@ -13,7 +13,7 @@ from bridge.cli.login_page import is_current
 from bridge.config.client_checks import client_faults
 from bridge.config.settings import Config, Fault
 from bridge.config.sources import DEFAULT_ENV_FILE
-from bridge.dynamic.live import examine, examine_webhooks
+from bridge.dynamic.live import examine, examine_live_check, examine_webhooks
 from bridge.errors import SchemaOld
 from bridge.fetch import Fetcher
 from bridge.model import Client
@@ -134,6 +134,7 @@ def _examine(config: Config, registered: Sequence[Client]) -> bool:
                 own_page=f"{config.issuer}/signin" if _has_own_page(config) else None,
             ),
             *examine_webhooks(environment, fetcher, issuer=config.issuer),
+            *examine_live_check(environment, fetcher),
         )
         for finding in findings:
             mark, colour = marks[finding.level]

@@ -37,6 +37,7 @@ class Config:
     proxies: int  # how many of our own stand before the server; 0: X-Forwarded-For counts for nothing
     workers: int
     log_level: str
+    security_contact: str | None  # mailto: or https URI; None: there is no security.txt
     delivery: str  # serve: by every worker of `serve`; off: by `oidc-bridge deliver` alone
 
 

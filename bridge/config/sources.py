@@ -77,6 +77,7 @@ class _Settings(BaseSettings):
     proxies: int = _setting(0, "BRIDGE_PROXIES", "proxies")
     workers: int = _setting(0, "BRIDGE_WORKERS", "workers")
     log_level: str = _setting("INFO", "BRIDGE_LOG_LEVEL", "log_level")
+    security_contact: str | None = _setting(None, "BRIDGE_SECURITY_CONTACT", "security_contact")
     delivery: str = _setting("serve", "BRIDGE_DELIVERY", "delivery")
     # One Dynamic environment needs no bridge.toml.
     environment_id: str | None = _setting(None, "DYNAMIC_ENVIRONMENT_ID", "NEXT_PUBLIC_DYNAMIC_ENVIRONMENT_ID")
@@ -180,8 +181,7 @@ def _choices(field: FieldInfo) -> Sequence[object]:
 
 def _toml(path: Path, named: bool, faults: list[Fault]) -> dict[str, Any]:
     if not path.is_file():
-        if named:
-            faults.append(Fault("BRIDGE_CONFIG", f"{path} does not exist", "Name an existing file."))
+        faults += [Fault("BRIDGE_CONFIG", f"{path} does not exist", "Name an existing file.")] if named else []
         return {}
     try:
         return tomllib.loads(path.read_text(encoding="utf-8"))
@@ -222,6 +222,7 @@ def _config(settings: _Settings, faults: list[Fault]) -> Config:
         workers=settings.workers or fitting_workers(settings.database_url),
         log_level=settings.log_level.upper(),
         delivery=settings.delivery,
+        security_contact=settings.security_contact,
     )
 
 

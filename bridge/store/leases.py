@@ -3,12 +3,11 @@
 from sqlalchemy import text
 
 from bridge.store.database import Tx
-from bridge.store.tables import leases
 from bridge.store.transaction import fixed
 
 _TAKE = fixed(
     text(
-        f"INSERT INTO {leases.name} AS kept (name, taken_until) VALUES (:name, :until)"  # noqa: S608 - our own name
+        "INSERT INTO leases AS kept (name, taken_until) VALUES (:name, :until)"
         " ON CONFLICT (name) DO UPDATE SET taken_until = excluded.taken_until WHERE kept.taken_until <= :now"
     )
 )

@@ -69,7 +69,7 @@ def driver(url: URL) -> Driver:
         hide_parameters=True,
         use_native_hstore=False,  # it would ask for the type on every new connection
         pool_size=8,
-        max_overflow=24,
+        max_overflow=36,  # 32 threads that answer, and those that deliver
         pool_timeout=4,
         pool_use_lifo=True,  # so that the server may close the idle ones
         connect_args={

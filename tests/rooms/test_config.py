@@ -67,6 +67,7 @@ def test_three_variables_make_a_configuration_that_is_safe_to_serve_with() -> No
         session_absolute_ttl=30 * 86400,
         host="127.0.0.1",
         port=8080,
+        security_contact=None,
         socket=None,
         tls_cert=None,
         tls_key=None,
