@@ -5,11 +5,12 @@ PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.ready
 BROWSER := .venv/.browser
+TOOLS := .venv/tools
 ARGS ?=
 JOBS ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-nextauth test test-browser screenshots check serve login-page bench wheel lock clean
+.PHONY: help demo demo-nextauth test test-browser screenshots check check-deploy sbom audit serve login-page bench wheel lock clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z][a-z-]*:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -26,6 +27,11 @@ $(READY): requirements/dev.lock pyproject.toml
 
 $(BROWSER): requirements/browser.lock $(READY)
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r requirements/browser.lock
+	@touch $@
+
+$(TOOLS)/.ready: requirements/tools.lock
+	@$(PYTHON) -m venv --clear $(TOOLS)
+	@$(TOOLS)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/tools.lock
 	@touch $@
 
 demo: $(READY) ## The whole story on this machine, then stay up to play with (ARGS=--once: end after the run)
@@ -49,6 +55,23 @@ check: $(READY) ## Lint, format, types
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
 
+check-deploy: $(READY) $(TOOLS)/.ready ## Lint what deploy/ holds: Dockerfile, compose.yaml, systemd units, proxies
+	@$(BIN)/python deploy/lint.py
+	@$(BIN)/python -m pytest -m rehearsal $(ARGS)
+
+sbom: $(READY) $(TOOLS)/.ready ## What an installation consists of, as CycloneDX, in build/sbom.json
+	@rm -rf build/sbom && $(PYTHON) -m venv --without-pip build/sbom/installed
+	@$(BIN)/python -m build --wheel --no-isolation --outdir build/sbom . >/dev/null
+	@for what in "--require-hashes -r requirements/run.lock" "--no-deps --no-index build/sbom/*.whl"; do \
+	  $(BIN)/python -m pip --python build/sbom/installed/bin/python install --quiet --disable-pip-version-check $$what || exit 1; \
+	done
+	@$(TOOLS)/bin/cyclonedx-py environment --output-reproducible --pyproject pyproject.toml \
+	  --output-format JSON --output-file build/sbom.json build/sbom/installed
+	@rm -rf build/sbom && echo "The bill of materials is in build/sbom.json"
+
+audit: $(TOOLS)/.ready ## Known vulnerabilities in everything that is locked; fails if nobody can be asked
+	@$(TOOLS)/bin/python requirements/audit.py $(TOOLS)/bin/pip-audit
+
 serve: $(READY) ## Serve with your configuration (oidc-bridge init makes one)
 	@$(BIN)/oidc-bridge serve $(ARGS)
 
@@ -64,16 +87,18 @@ wheel: $(READY) ## Build dist/*.whl
 
 lock: $(READY) ## Renew the locked versions (newest allowed by pyproject.toml)
 	@test -x .venv/lock/bin/uv || { $(PYTHON) -m venv .venv/lock && .venv/lock/bin/python -m pip install --quiet uv; }
-	@for set in run dev browser; do \
+	@for set in run dev browser image tools; do \
 	  case $$set in \
 	    run) what="pyproject.toml" ;; \
 	    dev) what="pyproject.toml --group test --group check --group build" ;; \
 	    browser) what="--group browser --constraint requirements/dev.lock" ;; \
+	    image) what="--group image --constraint requirements/dev.lock" ;; \
+	    tools) what="--group tools" ;; \
 	  esac; \
 	  .venv/lock/bin/uv pip compile $$what --upgrade --universal --python-version 3.11 --generate-hashes \
 	    --no-emit-index-url --no-emit-find-links --no-header --no-annotate --quiet --output-file requirements/$$set.lock || exit 1; \
 	done
 
 clean: ## Remove what the targets made
-	@rm -rf .venv .demo build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis bench/results
+	@rm -rf .venv .demo build dist login-page/dist login-page/node_modules .mypy_cache .ruff_cache .pytest_cache .hypothesis bench/results
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +

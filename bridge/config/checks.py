@@ -9,7 +9,7 @@ from uuid import UUID
 
 from bridge.config.client_checks import client_faults
 from bridge.config.settings import Config, Fault
-from bridge.config.urls import is_loopback, origin_problem, page_problem, url_problem
+from bridge.config.urls import is_contact, is_loopback, origin_problem, page_problem, url_problem
 from bridge.keylife import LONGEST_ROTATION, SHORTEST_ROTATION
 from bridge.model import Environment
 from bridge.oauth.rules import is_scope_word
@@ -24,7 +24,8 @@ LONGEST_ASSERTION = 30 * 86400  # Dynamic's own maximum
 
 def faults_of(config: Config) -> list[Fault]:
     """Every fault of a configuration; none means that it is safe to serve with."""
-    rules = (_issuer, _signin_page, _secret_keys, _database, _environments, _clients, _claims, _limits)
+    pages = (_issuer, _signin_page, _security_contact)
+    rules = (*pages, _secret_keys, _database, _environments, _clients, _claims, _limits)
     return [fault for rule in rules for fault in rule(config)]
 
 
@@ -48,6 +49,12 @@ def _signin_page(config: Config) -> Iterator[Fault]:
         except NotBuiltError:
             mend = "Build it with: oidc-bridge login-page build --to DIRECTORY"
             yield Fault("BRIDGE_LOGIN_PAGE", "holds no built sign-in page", mend)
+
+
+def _security_contact(config: Config) -> Iterator[Fault]:
+    if config.security_contact is not None and not is_contact(config.security_contact):
+        mend = "Use mailto:security@example.com, or the https URL of a page."
+        yield Fault("BRIDGE_SECURITY_CONTACT", "is neither a mailto: nor an https URI", mend)
 
 
 def _secret_keys(config: Config) -> Iterator[Fault]:

@@ -32,6 +32,7 @@ class Config:
     port: int
     workers: int
     log_level: str
+    security_contact: str | None  # mailto: or https URI; None: there is no security.txt
     delivery: str  # serve: by every worker of `serve`; off: by `oidc-bridge deliver` alone
 
 

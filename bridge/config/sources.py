@@ -73,6 +73,7 @@ class _Settings(BaseSettings):
     port: int = _setting(8080, "BRIDGE_PORT", "port")
     workers: int = _setting(1, "BRIDGE_WORKERS", "workers")
     log_level: str = _setting("INFO", "BRIDGE_LOG_LEVEL", "log_level")
+    security_contact: str | None = _setting(None, "BRIDGE_SECURITY_CONTACT", "security_contact")
     delivery: str = _setting("serve", "BRIDGE_DELIVERY", "delivery")
     # One Dynamic environment needs no bridge.toml.
     environment_id: str | None = _setting(None, "DYNAMIC_ENVIRONMENT_ID", "NEXT_PUBLIC_DYNAMIC_ENVIRONMENT_ID")
@@ -216,6 +217,7 @@ def _config(settings: _Settings, faults: list[Fault]) -> Config:
         workers=settings.workers,
         log_level=settings.log_level.upper(),
         delivery=settings.delivery,
+        security_contact=settings.security_contact,
     )
 
 

@@ -67,6 +67,11 @@ def redirect_uri_problem(uri: str) -> str | None:
     return page_problem(uri)
 
 
+def is_contact(uri: str) -> bool:
+    """Whether security.txt may name it: a mailto: or https URI (RFC 9116 section 2.5.3), of plain characters."""
+    return bool(_MAILTO.fullmatch(uri)) or (uri.startswith("https://") and page_problem(uri) is None)
+
+
 def is_loopback(host: str) -> bool:
     """Whether a host name or address never leaves this machine."""
     try:
@@ -83,6 +88,7 @@ def is_private_address(host: str) -> bool:
         return False
 
 
+_MAILTO = re.compile(r"mailto:[A-Za-z0-9.!#$&'*+/=^_`{|}~-]+@[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)+")
 _PLAIN_URL = re.compile(r"[A-Za-z0-9._~:/?#@!$&'()*+,;=%\[\]-]+")
 _PRIVATE_SCHEME = re.compile(r"[a-z][a-z0-9+-]*(?:\.[a-z0-9+-]+)+:/[A-Za-z0-9._~:/?#@!$&'()*+,;=%-]*")
 """A private-use scheme is a domain name in reverse: com.example.app:/callback (RFC 8252 section 7.1)."""

@@ -47,7 +47,7 @@ def running_proxy(port: int, behind: int, certificate: Path, headers: Mapping[st
             return
 
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(certificate, _self_signed(certificate))
+    context.load_cert_chain(certificate, self_signed(certificate))
     server = ThreadingHTTPServer(("127.0.0.1", port), Handler)
     server.daemon_threads = True
     server.socket = context.wrap_socket(server.socket, server_side=True)
@@ -61,7 +61,7 @@ def running_proxy(port: int, behind: int, certificate: Path, headers: Mapping[st
         thread.join()
 
 
-def _self_signed(certificate: Path) -> Path:
+def self_signed(certificate: Path) -> Path:
     """Write a certificate for localhost, and its key beside it; the path of the key."""
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "localhost")])
