@@ -100,5 +100,5 @@ lock: $(READY) ## Renew the locked versions (newest allowed by pyproject.toml)
 	done
 
 clean: ## Remove what the targets made
-	@rm -rf .venv .demo build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis bench/results
+	@rm -rf .venv .demo build dist login-page/dist login-page/node_modules .mypy_cache .ruff_cache .pytest_cache .hypothesis bench/results
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +

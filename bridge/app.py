@@ -1,7 +1,6 @@
 """The only wiring: builds each part once, hands it what it needs, and mounts the routes."""
 
 from collections.abc import Mapping
-from pathlib import Path
 from urllib.parse import urlsplit
 
 from flask import Flask
@@ -34,7 +33,7 @@ from bridge.parts import Parts, assemble
 from bridge.store import Database
 from bridge.tokens.keyring import Keyring
 from bridge.web.browser import BrowserEndpoint, browser_blueprint
-from bridge.web.bundle import OFF, Bundle, NotBuiltError, bundle_blueprint, load_bundle
+from bridge.web.bundle import bundle_blueprint, find_bundle
 from bridge.web.documents import Document, document_blueprint
 from bridge.web.edge import guard_edge
 from bridge.web.endpoints import Endpoint, endpoint_blueprint
@@ -50,7 +49,7 @@ def create_app(config: Config, clock: Clock = system_clock) -> Flask:
     issuer, prefix = config.issuer, urlsplit(config.issuer).path or None
     reasons_url = f"{issuer}/reasons"
 
-    bundle = _bundle(config)
+    bundle = find_bundle(config.login_page, default_login_page())
     environments = {environment.environment_id: environment for environment in config.environments}
     authentication = ClientAuthentication(parts.clients, Throttle())
     token_server = TokenServer(
@@ -152,7 +151,7 @@ def _browser_endpoints(site: Site, parts: Parts, config: Config) -> tuple[Browse
     """The endpoints for people."""
     policy = SessionPolicy(config.session_idle_ttl, config.session_absolute_ttl, config.audit_identifiers)
     authorization = Authorization(site, policy=policy, live_check=parts.live_check)
-    account = Account(site, policy=policy)
+    account = Account(site, policy=policy, live_check=parts.live_check)
     completion = SignInCompletion(site, parts.assertions, longest=config.assertion_max_lifetime)
     return (
         BrowserEndpoint("/authorize", ("GET", "POST"), authorization.respond),
@@ -163,17 +162,6 @@ def _browser_endpoints(site: Site, parts: Parts, config: Config) -> tuple[Browse
         BrowserEndpoint("/account", ("GET", "POST"), account.respond),
         BrowserEndpoint("/account/erase", ("GET", "POST"), account.erasure),
     )
-
-
-def _bundle(config: Config) -> Bundle | None:
-    """What our own sign-in page runs; None if nobody has built it, or wants it."""
-    if config.login_page == OFF:
-        return None
-    directory = default_login_page() if config.login_page is None else Path(config.login_page)
-    try:
-        return load_bundle(directory)
-    except NotBuiltError:
-        return None
 
 
 def _database_check(database: Database) -> HealthCheck:

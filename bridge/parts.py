@@ -11,6 +11,7 @@ from bridge.delivery.carriers import Carrier
 from bridge.delivery.deliver import THREADS, Delivery
 from bridge.delivery.reread import RereadUser
 from bridge.delivery.rest import CloseRest
+from bridge.delivery.turns import Turns
 from bridge.dynamic.allowance import Allowance
 from bridge.dynamic.keys import LoadKeys, key_set, load_keys
 from bridge.dynamic.session_check import MOST_WAITING, SessionCheck
@@ -53,16 +54,17 @@ class Parts:
 
     def delivery(self, config: Config, clock: Clock = system_clock) -> Delivery:
         """What carries the outbox out: for each kind of message its carrier. It does nothing until it is run."""
+        turns = Turns(self.database)
         carriers: dict[Kind, Carrier] = {
             Kind.BACKCHANNEL_LOGOUT: BackchannelLogout(
                 clients=self.clients,
                 mint=self.mint,
                 fetcher=Fetcher(development=config.development, threads=2 * THREADS),  # its own bulkhead
             ),
-            Kind.CLOSE_REST: CloseRest(self.database),
+            Kind.CLOSE_REST: CloseRest(turns),
             Kind.REREAD_USER: RereadUser(self.events),
         }
-        return Delivery(self.database, carriers, clock)
+        return Delivery(turns, carriers, clock)
 
 
 def assemble(config: Config, clock: Clock = system_clock, keys: LoadKeys = load_keys) -> Parts:

@@ -13,7 +13,7 @@ from bridge.cli.login_page import is_current
 from bridge.config.client_checks import client_faults
 from bridge.config.settings import Config, Fault
 from bridge.config.sources import DEFAULT_ENV_FILE
-from bridge.dynamic.live import examine, examine_webhooks
+from bridge.dynamic.live import examine, examine_live_check, examine_webhooks
 from bridge.errors import SchemaOld
 from bridge.fetch import Fetcher
 from bridge.model import Client
@@ -21,7 +21,7 @@ from bridge.store import Database, clients
 from bridge.store.engines import sqlite_path
 from bridge.store.rewrap import sealed_under
 from bridge.store.seal import Sealer
-from bridge.web.bundle import OFF, NotBuiltError, load_bundle
+from bridge.web.bundle import find_bundle
 
 
 @click.command()
@@ -103,13 +103,7 @@ def _page_directory(config: Config) -> Path:
 
 def _has_own_page(config: Config) -> bool:
     """Whether this bridge has a sign-in page of its own, and somebody may be sent there."""
-    if config.login_page == OFF or config.signin_url is not None:
-        return False
-    try:
-        load_bundle(_page_directory(config))
-    except NotBuiltError:
-        return False
-    return True
+    return config.signin_url is None and find_bundle(config.login_page, default_login_page()) is not None
 
 
 def _note_old_page(config: Config) -> None:
@@ -140,6 +134,7 @@ def _examine(config: Config, registered: Sequence[Client]) -> bool:
                 own_page=f"{config.issuer}/signin" if _has_own_page(config) else None,
             ),
             *examine_webhooks(environment, fetcher, issuer=config.issuer),
+            *examine_live_check(environment, fetcher),
         )
         for finding in findings:
             mark, colour = marks[finding.level]

@@ -45,7 +45,8 @@ LOCAL_APP = "http://localhost:3000"
     help=f"Where users are sent back to. May repeat.  [default: <origin>{CALLBACK}]",
 )
 @click.option(
-    "--signin-url", help="The app's own sign-in page.  [default: BRIDGE_SIGNIN_URL, or else <first origin>/signin]"
+    "--signin-url",
+    help="The app's own sign-in page; '' for the bridge's.  [default: BRIDGE_SIGNIN_URL, else <first origin>/signin]",
 )
 @click.option("--only-keys", is_flag=True, help="Print a new key for BRIDGE_SECRET_KEYS, and do nothing else.")
 @env_file_option
@@ -85,7 +86,7 @@ def init(
     config = _checked(settings, env_file)
     if signin_url is None and config.signin_url is None:
         signin_url = f"{origins[0]}/signin"
-    client = _checked_client(_own_app(client_id, origins, redirect_uris, signin_url))
+    client = _checked_client(_own_app(client_id, origins, redirect_uris, signin_url or None))
     _write_env_file(settings)  # before anything is sealed with its keys
     _prepare_or_take_back(config)
     secret = _register(config, client)
@@ -148,7 +149,8 @@ def _register(config: Config, client: Client) -> str:
 
 def _say_registered(client: Client, config: Config) -> None:
     names = [name for name, grant in GRANT_TYPES.items() if grant in client.grants]
-    page = client.signin_url or f"{config.signin_url} (BRIDGE_SIGNIN_URL)"
+    named = f"{config.signin_url} (BRIDGE_SIGNIN_URL)" if config.signin_url else "the bridge's (login-page build)"
+    page = client.signin_url or named
     click.echo(f"Registered client {client.client_id}, which can be changed by `oidc-bridge client update`:", err=True)
     for what, values in (
         ("grants", names),

@@ -13,8 +13,9 @@ from collections.abc import Mapping, Sequence
 from bridge.clock import Clock
 from bridge.delivery.carriers import Carrier, Result, Verdict
 from bridge.delivery.settling import Attempt, settle
+from bridge.delivery.turns import Turns
 from bridge.errors import Unavailable
-from bridge.store import Database, outbox
+from bridge.store import outbox
 from bridge.store.outbox import Claimed, Kind, Lane
 
 log = logging.getLogger(__name__)
@@ -33,8 +34,8 @@ _STOPS_THE_LANE = (Verdict.AWAY, Verdict.NOT_TRIED)
 class Delivery:
     """Carries messages out, by one carrier for each kind; of other kinds it takes none."""
 
-    def __init__(self, database: Database, carriers: Mapping[Kind, Carrier], clock: Clock) -> None:
-        self._database = database
+    def __init__(self, turns: Turns, carriers: Mapping[Kind, Carrier], clock: Clock) -> None:
+        self._turns = turns
         self._carriers = carriers
         self._clock = clock
         self._stop = threading.Event()
@@ -55,8 +56,9 @@ class Delivery:
     def run(self, *, once: bool = False) -> None:
         """Go on until `stop`; `once`: until nothing is due. Returns when what is under way is done."""
         while not self._stop.is_set():
+            was_idle = not self._busy.total()  # asked first: what a thread has in hand is not due
             due = self._look()
-            if once and due == [] and not self._busy.total():
+            if once and due == [] and was_idle:
                 return
             for lane in due or ():
                 self._start(lane)
@@ -70,7 +72,7 @@ class Delivery:
         self._news.set()
 
     def _due(self, now: int) -> list[Lane]:
-        with self._database.reading() as tx:
+        with self._turns.database.reading() as tx:
             return outbox.due(tx, self._carriers, now)
 
     def _look(self) -> list[Lane] | None:
@@ -107,7 +109,7 @@ class Delivery:
 
     def _work(self, lane: Lane, clock: Clock) -> bool:
         """Claim a few messages and carry them; whether to go on. Raises Unavailable: their lease runs out then."""
-        with self._database.writing() as tx:
+        with self._turns.writing() as tx:
             claimed = outbox.claim(tx, lane, clock(), limit=BATCH, lease=LEASE)
         for number, message in enumerate(claimed):
             if self._stop.is_set() or clock() + DEADLINE > message.lease_ends:
@@ -121,7 +123,6 @@ class Delivery:
 
     def _carry(self, claimed: Claimed, clock: Clock) -> Result:
         carrier = self._carriers[claimed.message.kind]
-        began_at = time.monotonic()
         try:
             result = carrier.carry(claimed.message, clock())
         except Unavailable:
@@ -129,15 +130,13 @@ class Delivery:
         except Exception:
             log.exception("delivery failed", extra={"kind": claimed.message.kind.value})
             result = Result(Verdict.REFUSED, "internal error")
-        with self._database.writing() as tx:
+        with self._turns.writing() as tx:
             settle(tx, Attempt(carrier, claimed, random.random(), clock()), result)  # noqa: S311 - it spreads load
-        if result.verdict is Verdict.MORE:
-            self._stop.wait(time.monotonic() - began_at)  # half of the time is others'
         return result
 
     def _hand_back(self, rest: Sequence[Claimed], now: int) -> None:
         if rest:
-            with self._database.writing() as tx:
+            with self._turns.writing() as tx:
                 outbox.hand_back(tx, rest, now)
 
     def _wait_for_threads(self) -> None:

@@ -45,13 +45,13 @@ def settle(tx: Tx, attempt: Attempt, result: Result) -> None:
 
 
 def _answered(tx: Tx, attempt: Attempt) -> None:
-    receivers.answered(tx, attempt.lane.name, attempt.now)
-    if attempt.claimed.failures:
-        outbox.let_go(tx, attempt.lane, attempt.now, attempts=attempt.claimed.failures + pace.STRAY)
+    """Whatever waited for this receiver goes now: a message that failed is due no later than the probe after it."""
+    if attempt.claimed.health.is_news(attempt.now):
+        receivers.answered(tx, attempt.lane.name, attempt.now)
 
 
 def _away(tx: Tx, attempt: Attempt, error: str) -> None:
-    claimed, now, failures = attempt.claimed, attempt.now, attempt.claimed.failures + 1
+    claimed, now, failures = attempt.claimed, attempt.now, attempt.claimed.health.failures + 1
     retry_at = now + pace.delay(failures, attempt.chance, longest=pace.PROBES)
     since = receivers.failed(tx, attempt.lane.name, error, now, failures=failures, retry_at=retry_at)
     if pace.is_its_own_trouble(claimed.attempts, failures):

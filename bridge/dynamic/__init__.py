@@ -4,5 +4,5 @@
          (keys)                 (profile)
 
 `verify` is the one verifier of every door. `claims` is pure. `api` is the only way to Dynamic; a request may cause
-`keys` and `profile` to use it, the command line also `live` and `probe`.
+`keys`, `profile` and `session_check` to use it, the command line also `live` and `probe`.
 """

@@ -54,6 +54,25 @@ def examine_webhooks(environment: Environment, fetcher: Fetcher, *, issuer: str)
     yield from _webhooks(found, f"{issuer}{PATH}/{environment.environment_id}")
 
 
+def examine_live_check(environment: Environment, fetcher: Fetcher) -> Iterator[Finding]:
+    """Ask an environment whether the API token may ask for sessions, where the live check needs it."""
+    if environment.live_check == "off":
+        return
+    try:
+        ask_json(
+            environment,
+            fetcher,
+            "/environments/{env}/users?limit=1",
+            deadline=PATIENCE,
+            bearer=environment.api_token,
+        )
+    except FetchFailed as failed:
+        mend = "The API token needs the scope environment.users.read, and has to be of this environment."
+        yield Finding("fault", f"the live check gets no answer ({failed})", mend)
+        return
+    yield Finding("ok", "the live check may ask for sessions")
+
+
 def _webhooks(found: Sequence[Json], url: str) -> Iterator[Finding]:
     ours = [webhook for webhook in found if webhook.get("url") == url]
     if not ours:

@@ -3,7 +3,9 @@
     gate      the one gate before every issue and every use
     signin    whom a browser's session serves, when a sign-in is fresh, what it opens
     refresh   the states of a refresh token, and what follows from each; how long a kept grant may live
-    closing   every ending, with who ended it, why, and the entry that remembers it
+    closing   every single ending, with who ended it, why, and the entry that remembers it
+    endings   what each cause ends: the cascades
+    liveness  the live check: Dynamic is asked before a silent use; dynamic_… is what Dynamic tells by itself
 
 No Authlib, no Flask: rules over values of bridge.model and the verbs of bridge.store.
 """

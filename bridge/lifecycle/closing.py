@@ -89,11 +89,11 @@ def close_sessions(tx: Tx, of: OfUser | OfUpstream, ending: Ending) -> list[Ende
 
 
 def tell_clients(tx: Tx, of: OfUser | OfUpstream | OfSessions | OfSid, now: int) -> int:
-    """Let a batch of the clients of these grants be told that the session has ended; how many that were."""
-    owed = closing.take_owed(tx, of, limit=BATCH)
+    """Let the clients of a batch of these grants be told that the session has ended; how many grants that were."""
+    owed, count = closing.take_owed(tx, of, limit=BATCH)
     messages = (Message(Kind.BACKCHANNEL_LOGOUT, one.client_id, {"sub": one.sub, "sid": one.sid}) for one in owed)
     outbox.put(tx, messages, now)
-    return len(owed)
+    return count
 
 
 def _session_closed(session_id: str, sub: str, ending: Ending) -> AuditEntry:

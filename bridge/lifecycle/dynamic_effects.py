@@ -73,14 +73,14 @@ class Effects:
         Nobody is made known by it: who never came here is none of our business.
         """
         before = users.by_id(tx, occasion.environment_id, user_id)
-        if before is None or before.deleted:
+        if before is None:
             return False
         identity = identity_of_user(
             occasion.environment_id, user_id, profile, self.rules, told_at=occasion.at, known=before.claims
         )
-        recognition.bring_up_to_date(tx, identity, occasion.now)
+        known = recognition.bring_up_to_date(tx, identity, occasion.now)
         _note_change(tx, occasion, user_id, before.claims)
-        return True
+        return known
 
     def _delete(
         self, tx: Tx, occasion: Occasion, user_id: str, cause: Cause, *, merged_into: str | None = None

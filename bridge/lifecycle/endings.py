@@ -171,6 +171,12 @@ def _end_user(tx: Tx, sub: str, event: Event, ending: Ending) -> int | None:
     audit.record(tx, ending.entry(event, sub=sub))
     ended = closing.count_grants(tx, OfUser(sub), ending.now)
     if not _close_batch(tx, OfUser(sub), ending):
-        facts = {"sub": sub, "cause": ending.cause.word, "actor": ending.actor, "up_to": ending.now}
+        facts = {
+            "sub": sub,
+            "cause": ending.cause.word,
+            "actor": ending.actor,
+            "up_to": ending.now,
+            "detail": ending.detail,
+        }
         outbox.put(tx, [Message(Kind.CLOSE_REST, BRIDGE, facts)], ending.now)
     return ended

@@ -15,7 +15,9 @@ BrowserRequest ──▶ authorize ──▶ Outcome: a step and cookies
                  │
                  ├─ authorization_request, authorization_response   what is asked, what is answered
                  ├─ signin       where a sign-in page hands back a Dynamic JWT
+                 ├─ own_page     our own sign-in page
                  ├─ consent, logout
+                 ├─ account      the users' own page; account_client: the client that it is
                  ├─ standing     whether who is signed in counts for a request
                  ├─ site         what these share: URLs, stored requests, the seal of our forms
                  └─ steps        what a browser is told to do next; nothing else can redirect

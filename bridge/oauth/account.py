@@ -16,6 +16,7 @@ from bridge.history import Cause, acting_user
 from bridge.lifecycle.disclosure import Overview, as_document, overview_of, record_of
 from bridge.lifecycle.endings import disconnect, erase_user, revoke_user, sign_out
 from bridge.lifecycle.gate import environment_of, may_act
+from bridge.lifecycle.liveness import LiveCheck
 from bridge.lifecycle.signin import SessionPolicy, goes_on
 from bridge.model import Client, Session, User
 from bridge.oauth.account_client import ACCOUNT, RECENT, account_client, account_url, erasure_url, sign_in_url
@@ -48,9 +49,10 @@ class _Deed:
 class Account:
     """Answers GET and POST /account, and the same at /account/erase."""
 
-    def __init__(self, site: Site, *, policy: SessionPolicy) -> None:
+    def __init__(self, site: Site, *, policy: SessionPolicy, live_check: LiveCheck) -> None:
         self._site = site
         self._policy = policy
+        self._live_check = live_check
         self._client = account_client(site.issuer)
         self._deeds = {
             "end": self._end,
@@ -64,6 +66,8 @@ class Account:
         here = account_url(self._site.issuer)
         try:
             form = read_form(http) if http.method == "POST" else parse_parameters(http.query)
+            if http.method != "POST":  # who wants to end something may, though Dynamic cannot be asked
+                self._live_check.of_browser(http.session, http.now)
             held = self._held(http)
             if held is None:
                 return Outcome(Redirect(sign_in_url(self._site.issuer, here)))

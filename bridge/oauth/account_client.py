@@ -36,7 +36,6 @@ def account_client(issuer: str) -> Client:
         redirect_uris=(account_url(issuer), erasure_url(issuer)),
         require_pkce=False,
         consent="skip",
-        client_uri=account_url(issuer),
     )
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from sqlalchemy import ColumnElement, and_, func, select, tuple_, update
+from sqlalchemy import ColumnElement, and_, func, select, update
 
 from bridge.history import Cause
 from bridge.store.database import Tx
@@ -122,21 +122,27 @@ def close_sessions(tx: Tx, of: OfUser | OfUpstream, cause: Cause, now: int, *, l
     return [EndedSession(row.session_id, row.sub) for row in tx.execute(closed)]
 
 
-def take_owed(tx: Tx, of: OfUser | OfUpstream | OfSessions | OfSid, *, limit: int) -> list[Owed]:
-    """At most `limit` clients' sids that have to be told of these grants' end, each once.
+def take_owed(tx: Tx, of: OfUser | OfUpstream | OfSessions | OfSid, *, limit: int) -> tuple[list[Owed], int]:
+    """Whom to tell of the end of these grants, for at most `limit` of them; with how many that were.
 
-    From now on they are owed nothing: who takes must tell. Closed grants count too: their client's own session goes on.
+    Each client is told of a sid once. From now on they are owed nothing: who takes must tell. Closed grants count too:
+    their client's own session goes on.
     """
     owed = and_(of.grants(), grants.c.logout_owed.is_(True))
-    some = select(grants.c.client_id, grants.c.sid).where(owed).distinct().limit(limit)
-    taken = (
-        update(grants)
-        .where(owed, tuple_(grants.c.client_id, grants.c.sid).in_(some))
-        .values(logout_owed=False)
-        .returning(grants.c.client_id, grants.c.sub, grants.c.sid)
-    )
-    found = {Owed(row.client_id, row.sub, row.sid) for row in tx.execute(taken)}
-    return sorted(found, key=lambda one: (one.client_id, one.sid))
+    # By the primary key: for a join on client and sid PostgreSQL has a plan that takes a second for 10,000 grants.
+    some = select(grants.c.grant_id).where(owed).order_by(grants.c.client_id, grants.c.sid).limit(limit)
+    taken = _take(tx, and_(owed, grants.c.grant_id.in_(some)))
+    found = sorted(set(taken), key=lambda one: (one.client_id, one.sid))
+    if len(taken) == limit:  # the last one may have more grants than there was room for
+        last = found[-1]
+        _take(tx, and_(owed, grants.c.client_id == last.client_id, grants.c.sid == last.sid))
+    return found, len(taken)
+
+
+def _take(tx: Tx, these: ColumnElement[bool]) -> list[Owed]:
+    taken = update(grants).where(these).values(logout_owed=False)
+    returned = tx.execute(taken.returning(grants.c.client_id, grants.c.sub, grants.c.sid))
+    return [Owed(row.client_id, row.sub, row.sid) for row in returned]
 
 
 def _open(these: ColumnElement[bool], now: int) -> ColumnElement[bool]:

@@ -14,6 +14,7 @@ from sqlalchemy import ColumnElement, bindparam, delete, exists, insert, or_, se
 from bridge.model import Json
 from bridge.store import receivers
 from bridge.store.database import Tx
+from bridge.store.receivers import Health
 from bridge.store.tables import outbox
 
 
@@ -49,14 +50,14 @@ class Lane:
 
 @dataclass(frozen=True, slots=True)
 class Claimed:
-    """A message that is ours until its lease ends. `attempts` counts this one; `failures` are its receiver's."""
+    """A message that is ours until its lease ends. `attempts` counts this one; `health` is its receiver's."""
 
     message_id: int
     message: Message
     created_at: int
     attempts: int
     lease_ends: int
-    failures: int
+    health: Health
 
 
 _PUT = insert(outbox)
@@ -100,14 +101,14 @@ def due(tx: Tx, kinds: Iterable[Kind], now: int) -> list[Lane]:
 def claim(tx: Tx, lane: Lane, now: int, *, limit: int, lease: int) -> Sequence[Claimed]:
     """At most `limit` messages of a lane, ours for `lease` seconds; of a failing receiver one, as a probe."""
     until = now + lease
-    failures = receivers.may_send(tx, lane.name, now, until=until)
-    if failures is None:
+    health = receivers.may_send(tx, lane.name, now, until=until)
+    if health is None:
         return ()
     picked = (
         select(outbox.c.id)
         .where(*_of(lane), outbox.c.due_at <= now)
         .order_by(outbox.c.due_at)
-        .limit(1 if failures else limit)
+        .limit(1 if health.failures else limit)
         .with_for_update(skip_locked=True)
         .cte("picked")
     )
@@ -124,7 +125,7 @@ def claim(tx: Tx, lane: Lane, now: int, *, limit: int, lease: int) -> Sequence[C
             row.created_at,
             row.attempts,
             until,
-            failures,
+            health,
         )
         for row in sorted(tx.execute(claimed), key=lambda row: int(row.id))
     ]
@@ -150,12 +151,6 @@ def hand_back(tx: Tx, claimed: Iterable[Claimed], now: int) -> None:
     rows = [{**_as_claimed(one), "moment": now} for one in claimed]
     if rows:
         tx.execute(_HAND_BACK, rows)
-
-
-def let_go(tx: Tx, lane: Lane, now: int, *, attempts: int) -> None:
-    """Its receiver answers again: what waits because of it is due now; not what was tried more often than that."""
-    waiting = (outbox.c.due_at > now, outbox.c.last_error.is_not(None), outbox.c.attempts <= attempts)
-    tx.execute(update(outbox).where(*_of(lane), *waiting).values(due_at=now))
 
 
 def bury_old(tx: Tx, lane: Lane, error: str, now: int, *, before: int, limit: int) -> list[Message]:

@@ -7,6 +7,8 @@ from sqlalchemy import ColumnElement, and_, bindparam, func, select, text, updat
 from bridge.store.database import Tx
 from bridge.store.tables import receivers
 
+TOLD_EVERY = 60  # seconds after which a success is written down again
+
 
 @dataclass(frozen=True, slots=True)
 class Health:
@@ -19,8 +21,10 @@ class Health:
     delivered_at: int | None
     last_error: str | None
 
+    def is_news(self, now: int) -> bool:
+        """Whether it should be written down that it answers: not each time, or all who send would queue for the row."""
+        return self.failures > 0 or self.delivered_at is None or self.delivered_at <= now - TOLD_EVERY
 
-TOLD_EVERY = 60  # seconds: a success is not written down more often, so that nobody queues for the row
 
 _FIND = select(receivers).where(receivers.c.receiver == bindparam("name"))
 _PROBE = (
@@ -47,8 +51,6 @@ _ANSWERED = text(
     "INSERT INTO receivers (receiver, failures, delivered_at) VALUES (:name, 0, :now)"
     " ON CONFLICT (receiver) DO UPDATE SET"
     " failing_since = NULL, failures = 0, retry_at = NULL, last_error = NULL, delivered_at = excluded.delivered_at"
-    " WHERE receivers.failing_since IS NOT NULL OR receivers.delivered_at IS NULL"
-    " OR receivers.delivered_at <= excluded.delivered_at - :often"
 )
 
 
@@ -57,15 +59,16 @@ def is_held(name: ColumnElement[str], now: int) -> ColumnElement[bool]:
     return and_(receivers.c.receiver == name, receivers.c.failing_since.is_not(None), receivers.c.retry_at > now)
 
 
-def may_send(tx: Tx, name: str, now: int, *, until: int) -> int | None:
-    """How often it has failed lately, 0 if it answers; None if it has to be left alone.
+def may_send(tx: Tx, name: str, now: int, *, until: int) -> Health | None:
+    """How it is; None if it has to be left alone.
 
     Whoever may send to one that fails is the only one to do so until that moment.
     """
     row = tx.execute(_FIND, {"name": name}).first()
-    if row is None or row.failing_since is None:
-        return 0
-    return row.failures if tx.execute(_PROBE, {"name": name, "now": now, "until": until}).rowcount == 1 else None
+    health = Health(name, None, 0, None, None, None) if row is None else Health(**row._mapping)
+    if health.failing_since is None:
+        return health
+    return health if tx.execute(_PROBE, {"name": name, "now": now, "until": until}).rowcount == 1 else None
 
 
 def failed(tx: Tx, name: str, error: str, now: int, *, failures: int, retry_at: int) -> int:
@@ -76,7 +79,7 @@ def failed(tx: Tx, name: str, error: str, now: int, *, failures: int, retry_at: 
 
 def answered(tx: Tx, name: str, now: int) -> None:
     """It has taken a message."""
-    tx.execute(_ANSWERED, {"name": name, "now": now, "often": TOLD_EVERY})
+    tx.execute(_ANSWERED, {"name": name, "now": now})
 
 
 def begin_anew(tx: Tx, name: str, now: int) -> None:

@@ -137,12 +137,13 @@ def take_away(
 ) -> bool:
     """Dynamic tells that a user has lost something; `without` says what of their claims is left.
 
-    False if they are not known here, or have told something later. What was told before does not bring it back.
+    False if they are not known here, or are deleted. What was told later stays; what was told before brings nothing
+    back.
     """
     key = {"environment": environment_id, "user": user_id, "session_key": "", "sid": ""}
     while True:
         row = tx.execute(_FIND, key).first()
-        if row is None or row.deleted_at is not None or row.told_at > told_at:
+        if row is None or row.deleted_at is not None:
             return False
         left = Identity(environment_id, user_id, without(json.loads(row.claims)), complete=True, told_at=told_at)
         if _current_claims(tx, row, left, now) is not None:

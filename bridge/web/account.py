@@ -7,6 +7,7 @@ from typing import Any, Literal
 
 from flask import Response
 
+from bridge.lifecycle.disclosure import SHOWN
 from bridge.model import Json
 from bridge.web import untrusted
 from bridge.web.moments import Moment
@@ -106,6 +107,7 @@ def account(what: AccountPage) -> Response:
         sub=what.sub,
         notice=what.notice,
         devices=[{"row": row, "name": untrusted.line(row.name), "site": _site(row.origin)} for row in what.devices],
+        most=SHOWN,
         apps=apps,
         methods=[
             {"icon": row.icon, "kind": row.kind, "value": untrusted.line(row.value), "note": untrusted.line(row.note)}

@@ -12,6 +12,7 @@ from flask import Blueprint, Response, abort, request
 from bridge.clock import Clock
 from bridge.lifecycle.signin import origin_of
 from bridge.model import Client, Environment, User
+from bridge.oauth.account_client import ACCOUNT
 from bridge.oauth.refusals import page_status
 from bridge.oauth.request import MAX_BODY_BYTES, BrowserRequest
 from bridge.oauth.steps import (
@@ -150,11 +151,16 @@ def _response(step: Step, issuer: str, reasons_url: str) -> Response:
         case ShowLoggedOut(client) | ShowSigningOut(client):
             return render.logged_out(render.LoggedOut(*_known_as(client)))
         case ShowSignInMissing(client) | ShowSignIn(client):
-            return render.signin_missing(render.SigninMissing(client.client_id, *_known_as(client)))
+            return render.signin_missing(render.SigninMissing(_registered_id(client), *_known_as(client)))
         case ShowError():
             return _error(step, reasons_url)
         case ShowAccount() | ShowErasure() | ShowErased() | Download():
             return account_response(step, issuer, _shown_user)
+
+
+def _registered_id(client: Client) -> str:
+    """The id under which a client's settings can be changed; empty for our own page, which has none."""
+    return "" if client.client_id == ACCOUNT else client.client_id
 
 
 def _with_script(step: ShowSignIn | ShowSigningOut, issuer: str, bundle: Bundle) -> Response:

@@ -40,6 +40,17 @@ def load_bundle(directory: Path) -> Bundle:
         raise NotBuiltError(str(directory)) from error
 
 
+def find_bundle(named: str | None, default: Path) -> Bundle | None:
+    """The bundle in the directory that is `named` (checked before), else in `default`; None if it was never built, or
+    is not wanted."""
+    if named == OFF:
+        return None
+    try:
+        return load_bundle(default if named is None else Path(named))
+    except NotBuiltError:
+        return None
+
+
 def _file(directory: Path, name: str) -> bytes:
     if not _NAME.fullmatch(name):
         raise ValueError("no name that a build makes")

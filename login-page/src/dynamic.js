@@ -20,6 +20,8 @@ import { Wire } from "./wire.js";
 
 const LOGOUT_PATIENCE = 5_000; // milliseconds; a wallet is asked to forget this site, and may not answer
 
+const LONGEST_NAME = 40;
+
 /** The session of one environment in this browser. */
 export class Dynamic {
   #client;
@@ -72,7 +74,7 @@ export class Dynamic {
   get wallets() {
     return getAvailableWalletProvidersData(this.#client).map(({ key, metadata }) => ({
       key,
-      name: metadata.displayName,
+      name: String(metadata.displayName).slice(0, LONGEST_NAME), // whatever extension is installed may say anything
       icon: metadata.icon,
     }));
   }

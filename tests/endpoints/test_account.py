@@ -84,6 +84,7 @@ def test_without_a_sign_in_page_it_says_what_is_missing(bridge: Bridge) -> None:
     answer = Browser(bridge).follow(Browser(bridge).get("/account"))
     assert answer.status_code == 503
     assert "signin-missing-title" in ids_of(answer)
+    assert "bridge-account" not in answer.text, "it cannot be given a page of its own"
 
 
 def test_who_does_not_want_to_sign_in_is_told_and_may_try_again(site: Bridge, mac: Person) -> None:
@@ -165,6 +166,7 @@ def test_the_pages_client_can_get_nothing_anywhere_else(site: Bridge, mac: Perso
 # What it shows
 
 
+@pytest.mark.both_databases
 def test_it_shows_devices_apps_methods_and_what_happened(site: Bridge, mac: Person, phone: Person) -> None:
     user = site.user()
     phone.open_app(user, scope="openid email offline_access")
@@ -188,6 +190,7 @@ def test_it_shows_devices_apps_methods_and_what_happened(site: Bridge, mac: Pers
     assert "See your verified wallets" not in page.text
 
 
+@pytest.mark.both_databases
 def test_an_app_is_shown_with_the_claims_that_it_asked_for_by_name(site: Bridge, mac: Person) -> None:
     user = site.user()
     mac.open_app(user, scope="openid", claims=json.dumps({"userinfo": {"email": None}}))
@@ -204,6 +207,7 @@ def test_an_app_that_may_act_and_was_removed_can_be_disconnected_all_the_same(si
     assert "account-no-apps" in ids_of(mac.do(form))
 
 
+@pytest.mark.both_databases
 def test_what_is_over_is_not_shown(site: Bridge, mac: Person, phone: Person) -> None:
     user = site.user()
     phone.open_app(user)
@@ -229,6 +233,7 @@ def test_nobody_sees_what_is_anothers(site: Bridge, mac: Person, phone: Person) 
 # What its forms do
 
 
+@pytest.mark.both_databases
 def test_a_session_on_another_device_ends_with_all_that_came_of_it_and_its_apps_are_told(site: Bridge) -> None:
     site.add_client("told", **APP, backchannel_logout_uri="https://app.example.com/logout")
     mac, phone, user = person(site), person(site, IPHONE), site.user()
@@ -269,6 +274,7 @@ def test_the_page_signs_out_by_the_form_of_the_logout_endpoint(site: Bridge, mac
     assert mac.follow(mac.get("/account")).headers["Location"].startswith(OPERATORS_PAGE)
 
 
+@pytest.mark.both_databases
 def test_a_disconnected_app_loses_its_access_and_has_to_ask_again(site: Bridge) -> None:
     site.add_client("asks", **APP, consent="ask")
     mac, user = person(site), site.user()
@@ -293,6 +299,7 @@ def test_a_consent_without_a_grant_can_be_taken_back(site: Bridge) -> None:
     assert site.rows("SELECT count(*) FROM consents") == [(0,)]
 
 
+@pytest.mark.both_databases
 def test_signing_out_everywhere_ends_every_session_and_leaves_consents(site: Bridge) -> None:
     site.add_client("asks", **APP, consent="ask")
     mac, phone, user = person(site), person(site, IPHONE), site.user()
@@ -320,6 +327,7 @@ def test_after_signing_out_everywhere_no_session_at_dynamic_that_was_seen_opens_
     assert "code" in parameters(fresh.headers["Location"])
 
 
+@pytest.mark.both_databases
 def test_the_export_has_everything_and_no_secret(site: Bridge, mac: Person) -> None:
     user = site.user()
     tokens = mac.open_app(user, scope="openid email wallets offline_access")
@@ -369,6 +377,7 @@ def test_an_old_token_of_dynamics_is_no_new_sign_in(site: Bridge, mac: Person) -
     assert parameters(again.headers["Location"])["prompt"] == "login"
 
 
+@pytest.mark.both_databases
 def test_what_is_erased_is_gone_but_the_sub(site: Bridge, mac: Person, phone: Person) -> None:
     user = site.user()
     kept = phone.open_app(user, scope="openid email offline_access")

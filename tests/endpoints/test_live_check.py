@@ -5,18 +5,22 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Thread
 from typing import Any
 
 import pytest
 import requests
-from browsing import SIGNIN_ORIGIN, WEB, Browser, answered, parameters
+from accounts import OPERATORS_PAGE, person
+from browsing import SIGNIN_ORIGIN, WEB, Browser, answered, ids_of, parameters
 from conftest import APP_ORIGIN, OFFLINE, Bridge, refusal
 
 from bridge.app import create_app
 from bridge.dynamic.allowance import BURST, Allowance
+from bridge.dynamic.live import examine_live_check
 from bridge.emulator import Session, User
+from bridge.fetch import Fetcher
 
 ENDED = (400, "invalid_grant", "grant_ended")
 AWAY = (503, "temporarily_unavailable", "live_check_unavailable")
@@ -391,6 +395,19 @@ def test_silent_use_without_an_answer_goes_on_or_is_sent_back_for_later(web: Cal
         assert "code" in parameters(back.headers["Location"])
 
 
+def test_the_users_own_page_is_not_shown_to_a_session_that_dynamic_has_ended(checking: Callable[..., Bridge]) -> None:
+    bridge = checking(BRIDGE_SIGNIN_URL=OPERATORS_PAGE)
+    user, someone = bridge.user(), person(bridge)
+    assert "account-title" in ids_of(someone.enter(user))
+    bridge.clock.forward(60)
+    bridge.dynamic.emulator.faults.set(SESSIONS, "down")
+    assert someone.get("/account").status_code == 503
+    bridge.dynamic.emulator.faults.clear()
+    bridge.clock.forward(60)
+    bridge.dynamic.emulator.management.revoke_sessions(user.id)
+    assert someone.follow(someone.get("/account")).headers["Location"].startswith(OPERATORS_PAGE)
+
+
 def test_off_asks_nothing(checking: Callable[..., Bridge]) -> None:
     bridge = checking("off")
     _, token = signed_in(bridge)
@@ -410,3 +427,18 @@ def test_with_the_live_check_on_a_grant_lives_as_long_as_its_session_at_dynamic(
         token = answer.json["refresh_token"]
     bridge.clock.forward(86400)
     assert refusal(bridge.refresh(token)) == ENDED
+
+
+def test_whether_the_live_check_can_ask_is_found_out_before_it_matters(checking: Callable[..., Bridge]) -> None:
+    bridge = checking()
+    (environment,) = bridge.config.environments
+    fetcher = Fetcher(development=True)
+    try:
+        assert [finding.level for finding in examine_live_check(environment, fetcher)] == ["ok"]
+        assert not list(examine_live_check(replace(environment, live_check="off"), fetcher))
+        bridge.dynamic.emulator.api_token = "dyn_another"
+        (wrong,) = examine_live_check(environment, fetcher)
+        assert wrong.level == "fault"
+        assert "environment.users.read" in wrong.mend
+    finally:
+        fetcher.close()

@@ -257,3 +257,13 @@ def test_a_directory_that_holds_no_page_is_a_fault(
     (page_folder / "manifest.json").write_text(manifest)
     with pytest.raises(ConfigFaults, match="BRIDGE_LOGIN_PAGE: holds no built sign-in page"):
         make_bridge(BRIDGE_LOGIN_PAGE=str(page_folder))
+
+
+def test_a_session_that_was_proven_on_it_opens_the_users_own_page(site: Bridge, browser: Browser) -> None:
+    to_page = browser.follow(browser.get("/account"))
+    assert to_page.status_code == 200
+    assert told(to_page.text)["appName"] == "Your account"
+    browser.hand_back(browser.authorize(), own_token(site), ISSUER)
+    page = browser.follow(browser.get("/account"))
+    assert 'id="account-title"' in page.text
+    assert site.rows("SELECT client_id FROM grants") == [("app",)]

@@ -2,6 +2,7 @@
 
 import hashlib
 import hmac
+import itertools
 import json
 import sqlite3
 from collections.abc import Callable, Iterator
@@ -15,10 +16,11 @@ from conftest import ADDRESS, APP_ORIGIN, OFFLINE, WEBHOOK_SECRET, Bridge, refus
 from hooking import HEADER, Hooked, hook
 from sqlalchemy import text
 
+from bridge.dynamic.effects import EVENTS
 from bridge.dynamic.management import DynamicSession
 from bridge.emulator import NewEmail, NewOAuth, NewWallet, Session, User
 from bridge.lifecycle.dynamic_sessions import goes_on_as
-from bridge.store import Database
+from bridge.store import Database, upstream
 
 SCOPES = ("openid", "profile", "email", "wallets", "offline_access")
 CLIENT = {**OFFLINE, "scopes": SCOPES}
@@ -126,6 +128,16 @@ def test_another_session_of_the_user_goes_on(hooked: Hooked, user: User) -> None
     assert hooked.is_active(kept)
 
 
+def test_a_session_that_was_opened_when_another_ended_is_not_that_one_under_another_sid(asking: Hooked) -> None:
+    user = a_user(asking)
+    ended, kept = asking.sign_in(user), asking.sign_in(user)
+    gone, going_on = asking.tokens(ended), asking.tokens(kept)
+    asking.dynamic.revoke(ended.sid)
+    asking.send()
+    assert not asking.refreshes(gone)
+    assert asking.refreshes(going_on)
+
+
 def test_a_message_without_the_sessions_id_ends_every_session_of_the_user(hooked: Hooked, user: User) -> None:
     tokens = [hooked.tokens(hooked.sign_in(user)) for _ in range(2)]
     other = hooked.tokens(hooked.sign_in(a_user(hooked, email="other@example.com")))
@@ -171,6 +183,31 @@ def test_a_revoked_sid_of_which_dynamic_says_that_it_goes_on_ends_nothing(asking
     asking.send()
     assert not asking.refreshes(tokens)
     assert not asking.is_active(tokens)
+
+
+def test_a_sid_that_dynamic_named_as_the_next_ends_the_session_though_dynamic_answers_no_more(asking: Hooked) -> None:
+    session = asking.sign_in(a_user(asking))
+    tokens = asking.tokens(session)
+    asking.bridge.clock.forward(3600)
+    newer = refreshed(asking, session)
+    asking.send()
+    asking.bridge.clock.forward(3600)
+    asking.dynamic.faults.set("/environments", "down")
+    asking.dynamic.revoke(newer.sid)
+    assert asking.send() == [200]
+    assert not asking.refreshes(tokens)
+
+
+@both_databases
+@pytest.mark.parametrize(("first", "second"), [("a", "b"), ("b", "a")])
+def test_of_two_sids_of_one_second_the_one_that_has_not_ended_is_the_newest(
+    hooked: Hooked, first: str, second: str
+) -> None:
+    with hooked.bridge.database.writing() as tx:
+        for sid in (first, second):
+            upstream.succeed(tx, "e", sid, "key", 1000, kept_until=2000)
+        upstream.end_sid(tx, "e", first, "key", 1000, kept_until=2000)
+        assert upstream.newest_sid(tx, "e", "key") == second
 
 
 @pytest.mark.parametrize("apart", [0, 1, 2])
@@ -382,6 +419,18 @@ def test_an_update_keeps_the_proven_address_that_the_user_signed_in_with(hooked:
     assert hooked.claims(tokens)["email"] == "lent@example.com"
 
 
+def test_an_update_keeps_the_wallet_that_the_user_signed_in_with_first(hooked: Hooked) -> None:
+    selected = NewWallet(address=OTHER_ADDRESS, last_selected_at=hooked.bridge.clock())
+    user = a_user(hooked, email=None, wallets=[selected, NewWallet(address=ADDRESS, id="w")])
+    tokens = hooked.tokens(hooked.dynamic.sign_in(user.id, origin=APP_ORIGIN, credential_id="w"))
+    hooked.bridge.clock.forward(60)
+    hooked.dynamic.update_user(user.id, given_name="Mira")
+    hooked.send()
+    claims = hooked.claims(tokens)
+    assert (claims["given_name"], claims["wallet_address"]) == ("Mira", ADDRESS)
+    assert [wallet["address"] for wallet in claims["wallets"] if wallet["primary"]] == [ADDRESS]
+
+
 def test_nobody_is_made_known_by_an_update(hooked: Hooked) -> None:
     user = a_user(hooked)
     hooked.dynamic.update_user(user.id, given_name="Mira")
@@ -531,6 +580,59 @@ def test_an_event_that_nobody_knows_yet_is_taken(hooked: Hooked) -> None:
         body = message(hooked, name)
         assert hooked.post(body, signed(body)).status_code == 200
     assert hooked.bridge.rows("SELECT * FROM webhook_events") == []
+
+
+HOSTILE = [
+    "\x00",
+    "\ud800",
+    "\u202eevil",
+    "x" * 900,
+    "",
+    7,
+    1e308,
+    2**70,
+    True,
+    None,
+    [],
+    {},
+    [[]],
+    {"a": [{"b": None}]},
+]
+
+
+@both_databases
+def test_hostile_data_do_not_bring_the_bridge_down(hooked: Hooked, user: User) -> None:
+    tokens = hooked.tokens(hooked.sign_in(user))
+    hooked.bridge.clock.forward(60)
+    names = ("firstName", "email", "lists", "scope", "metadata", "country", "alias", "verifiedCredentials", "publicKey")
+    members = (
+        "format",
+        "address",
+        "chain",
+        "email",
+        "name_service",
+        "oauth_emails",
+        "oauth_provider",
+        "wallet_name",
+        "id",
+    )
+    number = 0
+    for value in HOSTILE:
+        entry = {"id": "c", "format": "blockchain", "address": ADDRESS, **dict.fromkeys(members[2:], value)}
+        credentials = [value, dict.fromkeys(members, value), entry]
+        documents = [
+            {"id": user.id, "userId": user.id, **dict.fromkeys(names, value), "verifiedCredentials": credentials},
+            {"id": user.id, "userId": user.id, **dict.fromkeys(names, value)},
+            {"id": value, "userId": value, "user": value, "mergedUserId": value},
+        ]
+        for event, document in itertools.product(EVENTS, documents):
+            number += 1
+            ends = event in ("user.deleted", "user.session.revoked", "admin.user.session.revoked", "user.merged")
+            data = {**document, "id": value, "userId": value} if ends else document
+            body = message(hooked, event, eventId=f"h{number}", data=data, timestamp="2026-11-23T02:14:00Z")
+            assert hooked.post(body, signed(body)).status_code in (200, 400), (event, value)
+    assert hooked.refreshes(tokens)
+    assert hooked.bridge.userinfo(tokens["access_token"]).status_code == 200
 
 
 def test_two_secrets_are_good_while_one_is_changed(make_bridge: Callable[..., Bridge]) -> None:

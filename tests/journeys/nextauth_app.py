@@ -22,8 +22,8 @@ from urllib.request import urlopen
 TOP = Path(__file__).parents[2]
 BUILT = TOP / "build" / "examples"
 MADE = ("node_modules", ".next", "dist", "next-env.d.ts", "tsconfig.tsbuildinfo")
-PUBLIC = ("NEXT_PUBLIC_", "VITE_")
-FOREIGN = ("AUTH_", "NEXTAUTH_", "NEXT_", "VITE_", "BRIDGE_", "DYNAMIC_")
+PUBLIC = ("VITE_",)
+FOREIGN = ("AUTH_", "NEXTAUTH_", "NEXT_", "VITE_", "BRIDGE_", "DYNAMIC_", "DATABASE_URL", "SESSION_STRATEGY")
 
 
 @dataclass(frozen=True)
@@ -48,9 +48,10 @@ def missing() -> str | None:
 def running_app(example: str, port: int, settings: Mapping[str, str], log: Path) -> Iterator[App]:
     """The example on `port` with `settings` in its environment, until the block ends; ready when it begins.
 
-    Those of the settings that go to the browser are fixed when the app is built.
+    Those of the single-page app are fixed when it is built.
     """
     public = {name: value for name, value in settings.items() if name.startswith(PUBLIC)}
+    settings = {"DATABASE_URL": f"file:{log.with_suffix('.db')}", **settings}  # for those that have one
     folder = built(example, public)
     host_option = "--host" if example == "spa" else "--hostname"
     command = ["npm", "start", "--", "--port", str(port), host_option, "localhost"]
@@ -105,9 +106,9 @@ def _stamp(source: Path, public: Mapping[str, str]) -> str:
 
 
 def _files(source: Path) -> Iterator[Path]:
-    """What belongs to the example; neither what was made of it nor somebody's settings."""
+    """What the example is built of; neither what was made of it nor what is for readers, nor somebody's settings."""
     for name in sorted(path.name for path in source.iterdir()):
-        if name in MADE or name.startswith(".env"):
+        if name in MADE or name.startswith(".env") or name.endswith((".md", ".db")):
             continue
         path = source / name
         yield from sorted(inner for inner in path.rglob("*") if inner.is_file()) if path.is_dir() else [path]

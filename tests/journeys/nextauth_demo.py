@@ -11,6 +11,8 @@ from nextauth_app import App, missing, running_app
 from bridge.cli.demo.stage import EMAIL, Stage, staged
 from bridge.cli.demo.telling import DemoFailed, step
 
+LOGOUT_PATH = "/api/backchannel-logout"
+
 
 def main() -> None:
     """Exits 1, and says why, if something is missing or does not start."""
@@ -29,6 +31,9 @@ def main() -> None:
 
 def _show(stage: Stage) -> None:
     settings = {**stage.as_app(), "AUTH_URL": stage.app, "AUTH_SECRET": secrets.token_urlsafe(32)}
+    told = stage.command("client", "update", stage.client_id, f"--backchannel-logout-uri={stage.app}{LOGOUT_PATH}")
+    if told.returncode != 0:
+        raise DemoFailed(told.stderr)
     click.echo("  … examples/nextauth is being installed and built, which takes minutes the first time")
     with running_app("nextauth", int(stage.app.rpartition(":")[2]), settings, stage.folder / "app.log") as app:
         _stay_up(app)

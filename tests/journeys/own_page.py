@@ -23,6 +23,12 @@ from bridge.emulator import Emulator, RunningEmulator, run
 TOP = Path(__file__).parents[2]
 EMAIL = "maya@example.com"
 VERIFIER = "v" * 43
+VIOLATIONS = """
+document.addEventListener("securitypolicyviolation", (violation) =>
+  console.error(`Content Security Policy: ${violation.effectiveDirective} ${violation.blockedURI}`));
+"""
+"""Some violations (of code that is compiled) the browser reports without a word in its log."""
+
 SCOPES = ("openid", "profile", "email", "wallets")
 
 
@@ -49,7 +55,6 @@ class Stage:
     secret: str
     browser: Chromium
     arrived: list[str] = field(default_factory=list)
-    heard: list[str] = field(default_factory=list)  # what the browser said against the pages
 
     def begin(self, client_id: str = "app", **parameters: str) -> None:
         """The app sends the browser to the bridge."""
@@ -168,6 +173,7 @@ def running_stage(folder: Path, browser: Chromium, *, path: str = "", **settings
         made = command("init", "--environment-id", world.environment_id, "--issuer", issuer, "--client-id", "other")
         assert made.returncode == 0, made.stderr
         stage = Stage(dynamic, command, issuer, origin, "", browser, arrived)
+        browser.driver.execute_cdp_cmd("Page.addScriptToEvaluateOnNewDocument", {"source": VIOLATIONS})
         stage.secret = add_client(stage, "app", "--name=Northwind Ledger")
         with command.serving("--port", str(port), url=f"http://localhost:{port}"):
             yield stage

@@ -12,6 +12,7 @@ from served import Command, free_port
 from tls import running_proxy
 
 from bridge.emulator import Emulator, NewWallet, RunningEmulator, User, run
+from bridge.emulator.webhooks import new_secret
 
 ADDRESS = "0x52908400098527886E0F7030069857D2E4169EE7"
 SCOPES = ("openid", "profile", "email", "wallets", "offline_access")
@@ -44,6 +45,17 @@ def running_provider(folder: Path, *, path: str = "") -> Iterator[Provider]:
 
 
 @contextmanager
+def running_provider_with_webhooks(folder: Path) -> Iterator[Provider]:
+    """A provider that Dynamic tells what happens there."""
+    port, secret = free_port(), new_secret()
+    issuer = f"http://localhost:{port}"
+    with _running(folder, issuer, port, DYNAMIC_WEBHOOK_SECRETS=secret) as provider:
+        world = provider.dynamic.emulator
+        world.webhooks.register(f"{issuer}/webhooks/dynamic/{world.environment_id}", secret=secret)
+        yield provider
+
+
+@contextmanager
 def running_provider_with_tls(folder: Path, certificate: Path, headers: Mapping[str, str]) -> Iterator[Provider]:
     """A provider behind a proxy that speaks TLS, by a `certificate` made for it, and puts `headers` on each request."""
     port, behind = free_port(), free_port()
@@ -55,7 +67,7 @@ def running_provider_with_tls(folder: Path, certificate: Path, headers: Mapping[
 
 
 @contextmanager
-def _running(folder: Path, issuer: str, port: int) -> Iterator[Provider]:
+def _running(folder: Path, issuer: str, port: int, **more: str) -> Iterator[Provider]:
     world = Emulator(signin_complete_url=f"{issuer}/signin/complete")
     user = world.create_user(email="demo@example.com", given_name="Demo", wallets=[NewWallet(address=ADDRESS)])
     with run(world) as dynamic:
@@ -63,6 +75,7 @@ def _running(folder: Path, issuer: str, port: int) -> Iterator[Provider]:
             "DYNAMIC_API_BASE_URL": dynamic.base_url,
             "BRIDGE_SIGNIN_URL": dynamic.signin_url,
             "BRIDGE_DEVELOPMENT": "true",
+            **more,
         }
         command = Command(folder, settings)
         where = ("--environment-id", world.environment_id, "--issuer", issuer, "--origin", "http://localhost:3000")

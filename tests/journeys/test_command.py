@@ -434,3 +434,11 @@ def test_doctor_tells_people_and_programs_and_exits_by_severity(initialised: Com
     usual = initialised("doctor")
     assert usual.returncode == (1 if any(finding["severity"] == "error" for finding in report) else 0)
     assert initialised("doctor", "--fail-on", "nonsense").returncode == 2
+
+
+def test_init_can_leave_the_sign_in_page_to_the_bridge(tmp_path: Path, dynamic: RunningEmulator) -> None:
+    command = command_for(tmp_path, dynamic)
+    made = command("init", "--environment-id", dynamic.emulator.environment_id, "--signin-url", "")
+    assert made.returncode == 0, made.stderr
+    assert "the bridge's (login-page build)" in made.stderr
+    assert json.loads(command("client", "list", "--json").stdout)[0]["signin_url"] is None

@@ -101,6 +101,15 @@ def site(tmp_path: Path, dynamic: RunningEmulator, receivers: Callable[[], Recei
     return command, receiver
 
 
+def test_an_operator_sets_and_unsets_where_a_client_is_told(site: tuple[Command, Receiver]) -> None:
+    command, _ = site
+    private = command("client", "update", "app", "--backchannel-logout-uri=https://10.0.0.1/x")
+    assert (private.returncode, "not on the public Internet" in private.stderr) == (1, True)
+    assert command("client", "update", "app", "--backchannel-logout-uri=", "--offline-survives-logout").returncode == 0
+    shown = json.loads(command("client", "show", "app", "--json").stdout)
+    assert (shown["backchannel_logout_uri"], shown["offline_survives_logout"]) == (None, True)
+
+
 def database_of(command: Command) -> str:
     return f"sqlite:///{command.folder / 'bridge.db'}"
 

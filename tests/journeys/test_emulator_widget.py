@@ -1,7 +1,6 @@
 """A user signs in at examples/nextauth on the app's own page: Dynamic's React widget there, a code by e-mail.
 
-The widget is built with the name dynamic.test for Dynamic, which leads the test's browser to its own emulator; so one
-build is good for every run.
+The widget knows Dynamic by the name dynamic.test, which leads the test's browser to its own emulator.
 """
 
 from collections.abc import Callable, Iterator
@@ -133,8 +132,8 @@ def stage(pytestconfig: pytest.Config, tmp_path: Path) -> Iterator[Widget]:
             "AUTH_DYNAMIC_SECRET": added.stdout.strip(),
             "AUTH_URL": origin,
             "AUTH_SECRET": "for the cookies of one test",
-            "NEXT_PUBLIC_DYNAMIC_ENVIRONMENT_ID": DEMO_ENVIRONMENT_ID,
-            "NEXT_PUBLIC_DYNAMIC_API_BASE_URL": f"http://{DYNAMIC}/api/v0",
+            "DYNAMIC_ENVIRONMENT_ID": DEMO_ENVIRONMENT_ID,
+            "DYNAMIC_API_BASE_URL": f"http://{DYNAMIC}/api/v0",
         }
         port = int(origin.rpartition(":")[2])
         app = stack.enter_context(running_app("nextauth", port, settings, tmp_path / "app.log"))
@@ -182,7 +181,6 @@ def test_who_signed_out_of_the_app_alone_is_signed_in_again_without_a_form(stage
 
 def test_signing_out_ends_the_session_at_the_bridge_and_at_dynamic(stage: Widget) -> None:
     stage.sign_in()
-    stage.settles()
     stage.press("sign-out")
     stage.awaited("sign-in")
     assert stage.called("POST /revoke") == 1

@@ -1,6 +1,7 @@
 """People sign in on the bridge's own page: Dynamic's real SDK in a browser, against the emulator."""
 
 from collections.abc import Iterator
+from pathlib import Path
 from urllib.parse import unquote, urlencode
 
 import nextauth_app
@@ -497,3 +498,12 @@ def test_the_keyboard_alone_signs_in_and_shows_where_it_is(stage: Stage) -> None
     for digit in stage.dynamic.emulator.email_codes.latest("keys@example.com"):
         stage.browser.press(digit)
     assert stage.claims()["email"] == "keys@example.com"
+
+
+def test_an_issuer_with_a_path_has_its_page_there(window: Chromium, tmp_path: Path) -> None:
+    with running_stage(tmp_path, window, path="/auth") as stage:
+        stage.begin()
+        assert stage.browser.driver.current_url.startswith(f"{stage.issuer}/signin?request=")
+        stage.sign_in_by_email("path@example.com")
+        assert stage.claims()["email"] == "path@example.com"
+        assert stage.complaints() == []

@@ -10,6 +10,7 @@ from racing import Race, by_threads, written
 
 from bridge.delivery.carriers import DONE, Result
 from bridge.delivery.deliver import Delivery
+from bridge.delivery.turns import Turns
 from bridge.history import AuditEntry, Event
 from bridge.store import Database, outbox, receivers
 from bridge.store.outbox import Kind, Lane, Message
@@ -76,7 +77,7 @@ def test_several_deliveries_do_each_message_once(url: str, database: Database) -
     counting = Counting()
 
     def deliver(own: Database) -> None:
-        Delivery(own, {Kind.BACKCHANNEL_LOGOUT: counting}, lambda: NOW).run(once=True)
+        Delivery(Turns(own), {Kind.BACKCHANNEL_LOGOUT: counting}, lambda: NOW).run(once=True)
 
     by_threads(url, deliver, 4)
     assert counting.carried == Counter({str(number): 1 for number in range(300)})

@@ -29,13 +29,14 @@ class Device:
     """A relying party's session on one device: the last refresh token that it managed to store."""
 
     token: str
+    fresh_until: int = 0  # its access token; nobody refreshes before
     bursts_left: int = 0
     is_out: bool = False
 
 
 @dataclass(order=True)
 class Step:
-    """Something that happens: a device wakes, sends a refresh, or receives its answer."""
+    """Something that happens: a device wakes, a tab reads what is stored, sends a refresh, or receives its answer."""
 
     at: int
     number: int
@@ -78,10 +79,10 @@ class Week:
         self._bursts(step)
 
     def _bursts(self, step: Step) -> None:
-        """One tab refreshes, or several at once, each with what is stored when it sends; then the device goes on."""
+        """One tab needs its tokens, or several at once; then the device goes on."""
         device, chance = step.device, self._chance
         for _ in range(1 if chance.random() < 0.7 else chance.randint(2, 5)):
-            self._later(chance.randrange(9), step.at, device, "sends")
+            self._later(chance.randrange(6), step.at, device, "reads")
         device.bursts_left -= 1
         if device.bursts_left > 0:
             # After a lost answer the user may also try again at once.
@@ -89,11 +90,15 @@ class Week:
         else:
             self._later(chance.randrange(4 * HOUR, self._longest_sleep), step.at, device, "wakes")
 
+    def _reads(self, step: Step) -> None:
+        """A tab looks at what is stored now, and refreshes a moment later if that has expired."""
+        if step.at >= step.device.fresh_until and not step.device.is_out:
+            self._later(self._chance.randrange(6), step.at, step.device, "sends", step.device.token)
+
     def _sends(self, step: Step) -> None:
-        device = step.device
+        device, sent = step.device, step.token
         if device.is_out:
             return
-        sent = device.token
         try:
             token, state = self._database.decide(lambda tx: present(tx, self._client, sent, step.at))
         except Refused as refused:
@@ -108,6 +113,7 @@ class Week:
 
     def _receives(self, step: Step) -> None:
         step.device.token = step.token  # the last to come wins, as with a cookie
+        step.device.fresh_until = step.at + RENEWS_EVERY - 60
 
 
 def a_week(database: Database, client: Client, devices: int, *, longest_sleep: int, seed: int) -> Week:
@@ -132,7 +138,9 @@ def test_nobody_is_thrown_out_who_is_away_over_a_long_weekend(database_in_memory
     assert a_week(database_in_memory, APP, 100, longest_sleep=72 * HOUR, seed=2).thrown_out == []
 
 
-@pytest.mark.parametrize("strict", [{"refresh_retry_ttl": DAY}, {"refresh_retry_ttl": 0}, {"refresh_grace": 0}])
+@pytest.mark.parametrize(
+    "strict", [{"refresh_retry_ttl": DAY}, {"refresh_retry_ttl": 0}, {"refresh_grace": 0, "refresh_retry_ttl": 0}]
+)
 def test_with_less_patience_honest_users_are_thrown_out(database_in_memory: Database, strict: dict[str, int]) -> None:
     """Why the windows are as long as they are: an answer that was lost, and nobody there for a day."""
     client = replace(APP, **strict)

@@ -16,6 +16,7 @@ OTHER_ID = "2b2b2b2b-2b2b-4b2b-8b2b-2b2b2b2b2b2b"
 KEY, OTHER_KEY, THIRD_KEY = new_secret_key(), new_secret_key(), new_secret_key()
 WEAK_KEY = "QUFB" * 10 + "QUE="  # 32 bytes, all the same
 TOKEN = "dyn_a1b2c3d4e5f6"
+WEBHOOK_SECRET, OTHER_WEBHOOK_SECRET = "dyn_a-secret-of-a-webhook", "dyn_one-that-comes-after-it"
 PRIMARY = {"DYNAMIC_ENVIRONMENT_ID": ID}
 MINIMAL = {"BRIDGE_ISSUER": "https://id.example.com", "BRIDGE_SECRET_KEYS": KEY}
 
@@ -150,6 +151,11 @@ def test_a_file_that_is_named_must_exist() -> None:
         ("BRIDGE_DATABASE_URL", "sqlite:///of-file.db", lambda config: config.database_url),
         ("DYNAMIC_API_TOKEN", TOKEN, lambda config: config.environments[0].api_token),
         ("NEXT_DYNAMIC_BEARER_TOKEN", TOKEN, lambda config: config.environments[0].api_token),
+        (
+            "DYNAMIC_WEBHOOK_SECRETS",
+            f"{WEBHOOK_SECRET},\n{OTHER_WEBHOOK_SECRET}",
+            lambda config: ",".join(config.environments[0].webhook_secrets),
+        ),
     ],
 )
 def test_a_secret_may_be_in_a_file_of_its_own(name: str, content: str, found: Any) -> None:
@@ -161,6 +167,38 @@ def test_a_secret_given_twice_or_in_a_file_that_cannot_be_read_is_a_fault() -> N
     Path("binary").write_bytes(b"\xff\xfe")
     assert faulty(BRIDGE_SECRET_KEYS_FILE="binary") == {"BRIDGE_SECRET_KEYS", "BRIDGE_SECRET_KEYS_FILE"}
     assert "DYNAMIC_API_TOKEN_FILE" in faulty(DYNAMIC_API_TOKEN_FILE="missing")
+
+
+def test_an_environments_ends_are_heard_of_by_webhooks_or_by_the_live_check() -> None:
+    def heard(toml: str = "", **settings: str) -> bool:
+        return read(toml, **settings).environments[0].revocations_heard
+
+    assert not heard()
+    assert heard(DYNAMIC_WEBHOOK_SECRETS=WEBHOOK_SECRET)
+    assert heard(DYNAMIC_LIVE_CHECK="open", DYNAMIC_API_TOKEN=TOKEN)
+    assert not heard(DYNAMIC_LIVE_CHECK="off", DYNAMIC_API_TOKEN=TOKEN)
+    assert heard(f'[[environments]]\nenvironment_id = "{ID}"\nwebhook_secrets = ["{WEBHOOK_SECRET}"]')
+
+
+@pytest.mark.parametrize(
+    "secrets",
+    [
+        "hunter2",
+        "x" * 40,
+        f"{WEBHOOK_SECRET},{WEBHOOK_SECRET}",
+        "a secret with spaces in it",
+        "dyn_sécret-of-a-webhook",
+    ],
+)
+def test_a_webhook_secret_that_nobody_would_make_is_a_fault_and_is_not_repeated(secrets: str) -> None:
+    found = faults(DYNAMIC_WEBHOOK_SECRETS=secrets)
+    assert [fault.setting for fault in found] == [f"environment {ID}, webhook_secrets"]
+    assert secrets not in str(found[0])
+
+
+def test_the_live_check_needs_the_api_token_and_one_of_its_modes() -> None:
+    assert faulty(DYNAMIC_LIVE_CHECK="closed") == {f"environment {ID}, api_token"}
+    assert "DYNAMIC_….0.live_check" in faulty(DYNAMIC_LIVE_CHECK="sometimes", DYNAMIC_API_TOKEN=TOKEN)
 
 
 def test_several_environments_keep_their_order() -> None:

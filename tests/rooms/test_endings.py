@@ -11,6 +11,7 @@ from bridge.errors import Refused
 from bridge.history import DYNAMIC, OPERATOR, Cause, acting_user
 from bridge.lifecycle.closing import BATCH, Ending
 from bridge.lifecycle.endings import (
+    CLOCKS_DIFFER,
     close_rest,
     delete_user,
     disconnect,
@@ -236,3 +237,32 @@ def test_the_end_of_a_session_with_many_grants_is_whole(database: Database) -> N
         end(tx)
     assert rows(database, "SELECT count(*) FROM grants WHERE closed_at IS NULL") == [(0,)]
     assert told(database) == ["app"]
+
+
+def test_clients_with_more_grants_than_a_batch_are_each_told_once_of_each_sid(database: Database) -> None:
+    with database.writing() as tx:
+        session = signed_in(tx)
+        for client in (TOLD, OFFLINE):
+            for _ in range(BATCH + BATCH // 2):
+                given(tx, client, session)
+        sign_out(tx, session, actor=acting_user(SUB), now=NOW)
+    assert sorted(told(database)) == ["app", "offline"]
+    assert rows(database, "SELECT count(*) FROM grants WHERE logout_owed") == [(0,)]
+
+
+def test_who_signs_in_anew_is_left_alone_by_the_rest_of_an_ending(database: Database) -> None:
+    with database.writing() as tx:
+        for number in range(BATCH + 1):
+            given(tx, TOLD, sid=f"s-{number}")
+        revoke_user(tx, SUB, actor=OPERATOR, now=NOW)
+    anew = NOW + CLOCKS_DIFFER + 1
+    with database.writing() as tx:
+        known = recognised(tx, assertion("s-new", at=anew))
+        grant = Grant(TOLD, known.user, ("openid",), (), sid="new", auth_time=anew)
+        opened = grants.open_grant(
+            tx, grant, Ground(ENVIRONMENT.environment_id, "s-new", anew), expires_at=anew + 60, now=anew
+        )
+    with database.writing() as tx:
+        assert close_rest(tx, SUB, Ending(Cause.USER_REVOKED, OPERATOR, NOW))
+    assert rows(database, "SELECT grant_id FROM grants WHERE closed_at IS NULL") == [(opened.grant_id,)]
+    assert len(told(database)) == BATCH + 1

@@ -98,7 +98,7 @@ def test_a_failing_receiver_is_left_alone_then_probed_by_one_message_and_holds_b
     assert len(claim(database, lane=OTHER)) == 1
     assert due(database, NOW + 5) == [LANE]
     (probe,) = claim(database, NOW + 5)
-    assert probe.failures == 1
+    assert probe.health.failures == 1
     assert claim(database, NOW + 6) == [], "one probe at a time"
     with database.writing() as tx:
         receivers.answered(tx, LANE.name, NOW + 6)
@@ -118,36 +118,18 @@ def test_attempts_that_fail_together_count_as_one_failure_of_their_receiver(data
         assert [health.failures for health in receivers.every(tx)] == [1]
 
 
-def test_when_a_receiver_answers_what_waited_for_it_goes_at_once_but_not_what_fails_by_itself(
-    database: Database,
-) -> None:
-    put(database, 3)
-    waiting, poison, _ = claim(database)
+def test_a_success_is_written_down_once_a_minute_or_after_a_failure(database: Database) -> None:
+    put(database)
+    (first,) = claim(database)
+    assert first.health.is_news(NOW)
     with database.writing() as tx:
-        outbox.failed(tx, waiting, "status 500", next_at=NOW + 100)
-        outbox.failed(tx, poison, "status 500", next_at=NOW)
-    for _ in range(5):
-        (poison,) = claim(database)
-        with database.writing() as tx:
-            outbox.failed(tx, poison, "status 500", next_at=NOW)
-    with database.writing() as tx:
-        outbox.failed(tx, claim_in(tx)[0], "status 500", next_at=NOW + 100)
-        outbox.let_go(tx, LANE, NOW, attempts=4)
-    assert [(due_at - NOW, attempts) for due_at, attempts, _, _ in rows_of(database)] == [(0, 1), (100, 7), (LEASE, 1)]
-
-
-def claim_in(tx: object) -> list[Claimed]:
-    return list(outbox.claim(tx, LANE, NOW, limit=1, lease=LEASE))  # type: ignore[arg-type]
-
-
-def test_a_success_is_not_written_down_for_every_message(database: Database) -> None:
-    for now in (NOW, NOW + 1, NOW + 59, NOW + 60):
-        with database.writing() as tx:
-            receivers.answered(tx, LANE.name, now)
-        with database.reading() as tx:
-            (health,) = receivers.every(tx)
-        assert health.delivered_at == (NOW if now < NOW + 60 else NOW + 60)
-    assert (health.failing_since, health.failures) == (None, 0)
+        receivers.answered(tx, LANE.name, NOW)
+        (health,) = receivers.every(tx)
+    assert (health.failing_since, health.failures, health.delivered_at) == (None, 0, NOW)
+    assert [health.is_news(now) for now in (NOW, NOW + 59, NOW + 60)] == [False, False, True]
+    fail(database)
+    with database.reading() as tx:
+        assert receivers.every(tx)[0].is_news(NOW)
 
 
 def test_old_messages_are_given_up_by_the_batch_and_not_those_that_are_being_sent(database: Database) -> None:
@@ -172,7 +154,7 @@ def test_a_dead_letter_is_not_sent_until_an_operator_tries_again(database: Datab
     with database.writing() as tx:
         assert retry(tx, Chosen(dead=True), NOW + 1) == 1
     (again,) = claim(database, NOW + 1)
-    assert (again.attempts, again.failures) == (1, 1)
+    assert (again.attempts, again.health.failures) == (1, 1)
 
 
 def test_an_operator_chooses_by_id_by_receiver_or_by_death_and_never_what_is_being_sent(database: Database) -> None:

@@ -3,8 +3,10 @@
 import hashlib
 import hmac
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from threading import Thread
 from typing import Any
 
 import pytest
@@ -341,6 +343,73 @@ def test_no_answer_is_no_answer(
         session_state(environment, fetcher, user.id, SID)
     with pytest.raises(FetchFailed):
         create_webhook(environment, fetcher, "http://127.0.0.1:9/", ())
+
+
+@pytest.fixture
+def answering(fetcher: Fetcher) -> Iterator[Callable[[Any], Environment]]:
+    """Environments whose API answers every call with the same document."""
+    servers: list[HTTPServer] = []
+
+    def answer(document: Any) -> Environment:
+        class Same(BaseHTTPRequestHandler):
+            def do_GET(self) -> None:
+                self.send_response(200)
+                self.end_headers()
+                self.wfile.write(json.dumps(document).encode())
+
+            def log_message(self, *_: object) -> None:
+                pass
+
+        servers.append(HTTPServer(("127.0.0.1", 0), Same))
+        Thread(target=servers[-1].serve_forever, daemon=True).start()
+        base = f"http://127.0.0.1:{servers[-1].server_port}"
+        return Environment(ENVIRONMENT, api_base_url=base, api_token="dyn_x")
+
+    yield answer
+    for server in servers:
+        server.shutdown()
+        server.server_close()
+
+
+@pytest.mark.parametrize(
+    "user",
+    [{"id": B}, {}, {"id": A, "projectEnvironmentId": B}, [], None, {"id": [A]}],
+)
+def test_an_answer_about_another_user_or_environment_is_no_answer(
+    answering: Callable[[Any], Environment], fetcher: Fetcher, user: Any
+) -> None:
+    with pytest.raises(FetchFailed):
+        user_now(answering({"user": user}), fetcher, A)
+
+
+@pytest.mark.parametrize("session", [{"id": "another"}, {}, {"id": None}, {"id": [SID]}, [], None])
+def test_an_answer_about_another_session_is_no_answer(
+    answering: Callable[[Any], Environment], fetcher: Fetcher, session: Any
+) -> None:
+    with pytest.raises(FetchFailed):
+        session_state(answering(session), fetcher, A, SID)
+
+
+def test_a_session_whose_end_cannot_be_read_has_ended(
+    answering: Callable[[Any], Environment], fetcher: Fetcher
+) -> None:
+    found = session_state(answering({"id": SID, "revokedAt": "yesterday"}), fetcher, A, SID)
+    assert found is not None
+    assert not found.is_alive
+
+
+@pytest.mark.parametrize("sessions", [None, "x", [1, None, {}, {"id": "../x"}, {"id": 7}]])
+def test_sessions_of_another_form_are_left_out(
+    answering: Callable[[Any], Environment], fetcher: Fetcher, sessions: Any
+) -> None:
+    found = user_now(answering({"user": {"id": A, "sessions": sessions}}), fetcher, A)
+    assert found is not None
+    assert found.sessions == ()
+
+
+def test_a_log_without_an_end_is_read_to_an_end(answering: Callable[[Any], Environment], fetcher: Fetcher) -> None:
+    for document in ({"data": [], "cursor": "x"}, {"data": None, "cursor": "x"}, {"cursor": 7}, {}):
+        assert event_page(answering(document), fetcher, since=NOW).cursor is None
 
 
 @pytest.mark.parametrize("bad", ["..", ".", "", "a/b", "a?b", "a#b", "{env}", "%2e", "x" * 200])

@@ -3,6 +3,7 @@
 import { DynamicEmbeddedWidget, getAuthToken, useDynamicContext } from "@dynamic-labs/sdk-react-core";
 import { useEffect, useRef, useState } from "react";
 import { DynamicProvider } from "./provider";
+import type { DynamicSettings } from "./settings";
 
 interface Props {
   /** Where the bridge takes the token. */
@@ -12,9 +13,9 @@ interface Props {
   anew: boolean;
 }
 
-export default function SignInWithDynamic(props: Props) {
+export default function SignInWithDynamic({ dynamic, ...props }: Props & { dynamic: DynamicSettings }) {
   return (
-    <DynamicProvider>
+    <DynamicProvider {...dynamic}>
       <DynamicEmbeddedWidget />
       <HandBack {...props} />
     </DynamicProvider>

@@ -4,10 +4,11 @@ import { useDynamicContext } from "@dynamic-labs/sdk-react-core";
 import { useRouter } from "next/navigation";
 import { useEffect } from "react";
 import { DynamicProvider } from "../provider";
+import type { DynamicSettings } from "../settings";
 
-export default function SignOutOfDynamic() {
+export default function SignOutOfDynamic({ dynamic }: { dynamic: DynamicSettings }) {
   return (
-    <DynamicProvider>
+    <DynamicProvider {...dynamic}>
       <SignOut />
     </DynamicProvider>
   );

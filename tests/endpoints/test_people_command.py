@@ -8,7 +8,6 @@ import pytest
 from browsing import WEB, Browser, answered, form_of
 from conftest import ADDRESS, OFFLINE, Bridge
 from served import Command, command_for
-from test_command import environ_of
 
 from bridge.clock import system_clock
 from bridge.emulator import RunningEmulator, User
@@ -26,7 +25,15 @@ def site(bridge: Bridge) -> Bridge:
 
 @pytest.fixture
 def command(site: Bridge, tmp_path: Path, dynamic: RunningEmulator) -> Command:
-    return replace(command_for(tmp_path, dynamic), folder=Path.cwd(), environ=environ_of(site))
+    """The command, where the bridge is, and on its database."""
+    environ = {
+        "BRIDGE_DEVELOPMENT": "true",
+        "BRIDGE_ISSUER": site.config.issuer,
+        "BRIDGE_DATABASE_URL": site.config.database_url,
+        "BRIDGE_SECRET_KEYS": ",".join(site.config.secret_keys),
+        "DYNAMIC_ENVIRONMENT_ID": site.config.environments[0].environment_id,
+    }
+    return replace(command_for(tmp_path, dynamic), environ=environ)
 
 
 @pytest.fixture
@@ -43,6 +50,7 @@ def browser(site: Bridge, user: User) -> Browser:
     return made
 
 
+@pytest.mark.both_databases
 def test_show_tells_who_it_is_and_what_they_have(command: Command, user: User, browser: Browser) -> None:
     told = command("user", "show", user.id)
     assert told.returncode == 0, told.stderr
@@ -64,6 +72,7 @@ def test_wallets_and_addresses_are_shown_in_full_only_if_that_is_asked_for(
         assert value in full
 
 
+@pytest.mark.both_databases
 def test_a_session_is_listed_and_ended_by_its_id(site: Bridge, command: Command, user: User, browser: Browser) -> None:
     [listed] = json.loads(command("session", "list", user.id, "--json").stdout)
     assert listed["session_id"] in command("session", "list", user.id).stdout
