@@ -23,7 +23,15 @@ from bridge.model import REFRESH_TOKEN, TOKEN_EXCHANGE, Client
 from bridge.store import Database, clients
 from bridge.store.seal import new_secret_key
 
-pytest_plugins = ["bridge.emulator.fixture", "not_tested", "browser.plugin", "databases", "racing", "rehearsing"]
+pytest_plugins = [
+    "bridge.emulator.fixture",
+    "not_tested",
+    "browser.plugin",
+    "databases",
+    "racing",
+    "rehearsing",
+    "journeys.nextauth_places",
+]
 
 ISSUER = "http://localhost:8080"
 WEBHOOK_SECRET = "dyn_webhook-secret-of-the-tests"
