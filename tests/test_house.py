@@ -229,3 +229,9 @@ def test_help_imports_no_command() -> None:
     told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
     assert "sqlalchemy" not in told.split()
     assert "flask" not in told.split()
+
+
+def test_no_two_test_modules_have_one_name() -> None:
+    """The second of them, and any conftest.py beside the first, would take the other's place as a module."""
+    names = [path.name for path in (TOP / "tests").rglob("*.py") if path.name != "__init__.py"]
+    assert sorted(names) == sorted(set(names))
