@@ -4,7 +4,6 @@ What it says is kept for all instances, and holds for `ttl` seconds. What has en
 on it. If Dynamic cannot say: `open` believes what was known, `closed` lets everybody try again (threats A22).
 """
 
-import logging
 from collections.abc import Mapping
 from functools import partial
 
@@ -18,8 +17,6 @@ from bridge.model import Client, Environment
 from bridge.reasons import Reason
 from bridge.store import Database, Tx, liveness, sessions, upstream
 from bridge.store.liveness import Upstream
-
-log = logging.getLogger(__name__)
 
 
 class LiveCheck:

@@ -1,7 +1,6 @@
 """The endpoints for people: what the protocol room tells a browser to do, as responses with cookies and pages."""
 
 import hashlib
-import logging
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -39,8 +38,6 @@ from bridge.web.device import printable
 from bridge.web.endpoints import log_refusal
 from bridge.web.page import Bundled
 from bridge.web.wording import for_people
-
-log = logging.getLogger(__name__)
 
 _COOKIE = re.compile(r"[A-Za-z0-9_-]{43}")
 
