@@ -81,8 +81,8 @@ def _settle(tx: Tx, *, known: Upstream, told: Told, now: int) -> None:
 
 def _sids_of_others(tx: Tx, known: Upstream) -> set[str]:
     """The sids of the user's other sessions: none of them is this one under a new name."""
-    others = [key for key in upstream.open_of_user(tx, known.environment_id, known.user_id) if key != known.session_key]
-    return {sid for key in others for sid in (key, upstream.newest_sid(tx, known.environment_id, key))}
+    others = (key for key in upstream.open_of_user(tx, known.environment_id, known.user_id) if key != known.session_key)
+    return upstream.sids_of(tx, known.environment_id, others)
 
 
 def _end(tx: Tx, known: Upstream, told: Told, now: int) -> None:
