@@ -3,9 +3,11 @@
 import logging
 import secrets
 
-from flask import Flask, Response, abort, jsonify, request
+from flask import Flask, Response, abort, request
 from werkzeug.exceptions import HTTPException
 from werkzeug.routing import RequestRedirect
+
+from bridge.web.answers import uncached
 
 log = logging.getLogger(__name__)
 
@@ -38,7 +40,4 @@ def guard_edge(app: Flask) -> None:
 
 
 def _error(error: str, description: str, status: int) -> Response:
-    response = jsonify({"error": error, "error_description": description})
-    response.status_code = status
-    response.headers["Cache-Control"] = "no-store"
-    return response
+    return uncached({"error": error, "error_description": description}, status)

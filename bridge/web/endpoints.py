@@ -1,17 +1,14 @@
 """The protocol's endpoints: its functions behind a thin door that reads a request and sends an answer."""
 
-import logging
-import secrets
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from flask import Blueprint, Response, request
 
 from bridge.clock import Clock
-from bridge.errors import NotServed, Unavailable
+from bridge.errors import Unavailable
 from bridge.oauth.request import MAX_BODY_BYTES, Answer, HttpRequest
-
-log = logging.getLogger(__name__)
+from bridge.web.answers import log_refusal
 
 _READ_HEADERS = ("authorization", "content-type", "origin")
 
@@ -69,24 +66,6 @@ def _response(answer: Answer, more: Mapping[str, str]) -> Response:
     if answer.why is not None:
         headers["X-Request-Id"] = log_refusal(answer.why)
     return Response(answer.body, status=answer.status, headers=headers)
-
-
-def log_refusal(why: NotServed) -> str:
-    """Log why the answer is no; the id under which the caller can ask about it."""
-    request_id = secrets.token_hex(8)
-    level = logging.WARNING if isinstance(why, Unavailable) else logging.INFO
-    log.log(
-        level,
-        "unavailable" if isinstance(why, Unavailable) else "refused",
-        extra={
-            "request_id": request_id,
-            "path": request.path,
-            "reason": why.reason.code,
-            "detail": why.detail,
-            "peer": request.remote_addr,
-        },
-    )
-    return request_id
 
 
 def _cors_headers(endpoint: Endpoint, now: int, cors_origins: Callable[[int], frozenset[str]]) -> Mapping[str, str]:

@@ -2,7 +2,9 @@
 
 from collections.abc import Callable, Mapping
 
-from flask import Blueprint, Response, jsonify
+from flask import Blueprint, Response
+
+from bridge.web.answers import uncached
 
 HealthCheck = Callable[[], str | None]
 """What is wrong with one part, in a word; None if nothing."""
@@ -17,20 +19,13 @@ def ops_blueprint(checks: Mapping[str, HealthCheck]) -> Blueprint:
 
     @blueprint.get("/healthz")
     def healthz() -> Response:
-        return _uncached({"status": "ok"}, 200)
+        return uncached({"status": "ok"}, 200)
 
     @blueprint.get("/readyz")
     def readyz() -> Response:
         found = {name: check() for name, check in checks.items()}
         ready = not any(found.values())
         parts = {name: problem or "ok" for name, problem in found.items()}
-        return _uncached({"status": "ready" if ready else "not ready", "parts": parts}, 200 if ready else 503)
+        return uncached({"status": "ready" if ready else "not ready", "parts": parts}, 200 if ready else 503)
 
     return blueprint
-
-
-def _uncached(document: Mapping[str, object], status: int) -> Response:
-    response = jsonify(document)
-    response.status_code = status
-    response.headers["Cache-Control"] = "no-store"
-    return response
