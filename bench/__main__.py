@@ -4,13 +4,14 @@ import argparse
 import json
 import signal
 import sys
+from contextlib import ExitStack
 from pathlib import Path
 from types import FrameType
 
 from bench import BenchFailed
 from bench.rounds import FULL, QUICK, measure
-from bench.stage import staged
 from bench.table import as_document, as_text
+from bench.targets import targets
 from bench.usage import is_measurable
 
 
@@ -23,8 +24,9 @@ def main() -> int:
     for number in (signal.SIGTERM, signal.SIGHUP):  # like Ctrl-C: the server must not outlive us
         signal.signal(number, _stop)
     try:
-        with staged() as stage:
-            measured = measure(stage, QUICK if arguments.quick else FULL, lambda text: print(text, file=sys.stderr))
+        with ExitStack() as held:
+            found = targets(held, quick=arguments.quick, say=_say)
+            measured = measure(found, QUICK if arguments.quick else FULL, _say)
     except BenchFailed as failed:
         print(failed, file=sys.stderr)
         return 1
@@ -42,6 +44,10 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--quick", action="store_true", help="a short run: whether it works, not how fast")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures to FILE too")
     return parser.parse_args()
+
+
+def _say(text: str) -> None:
+    print(text, file=sys.stderr)
 
 
 def _stop(number: int, frame: FrameType | None) -> None:

@@ -7,14 +7,15 @@ so that nothing has to be written; a new sign-in writes two rows.
 import itertools
 import json
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from bench.limit import BareCryptography
 from bench.load import Connection, Request, get, post
+from bench.rows import REDIRECT_URI, VERIFIER, handed_out
 from bench.stage import APP_ORIGIN, SCOPES, BenchClient, Stage
 from bridge.emulator import NewOAuth, NewWallet, User
-from bridge.model import REFRESH_TOKEN, TOKEN_EXCHANGE
+from bridge.model import AUTHORIZATION_CODE, REFRESH_TOKEN, TOKEN_EXCHANGE
 
 USERS = 50
 _JWT = "urn:ietf:params:oauth:token-type:jwt"
@@ -42,14 +43,17 @@ class Scenario:
     assertion_characters: tuple[int, int]  # large, small
 
 
-def scenario(stage: Stage, connection: Connection) -> Scenario:
+def scenario(stage: Stage, connection: Connection) -> Scenario:  # noqa: C901 - a list, however long
     """The cases with assertions of their users, each of whom has been met once."""
     world = stage.dynamic.emulator
     people = [_user(stage, number) for number in range(USERS)]
     large = [world.mint(user, origin=APP_ORIGIN) for user in people]
     small = [world.mint(user, origin=APP_ORIGIN, shape="small") for user in people]
-    rs256 = [_exchange(stage.rs256, assertion) for assertion in large]
-    es256 = [_exchange(stage.es256, assertion) for assertion in large]
+    # The peer's access tokens are JWTs only where a resource is named, and then not for its userinfo.
+    named = {"resource": "https://api.example.com"} if stage.is_peer else {}
+    rs256 = [_exchange(stage.rs256, assertion, more=named) for assertion in large]
+    es256 = [_exchange(stage.es256, assertion, more=named) for assertion in large]
+    for_userinfo = [_exchange(stage.rs256, assertion) for assertion in large[:10]]
     small_rs256 = [_exchange(stage.rs256, assertion) for assertion in small]
 
     moments = itertools.count(int(time.time()) - 3600)
@@ -63,7 +67,7 @@ def scenario(stage: Stage, connection: Connection) -> Scenario:
             made += [world.mint(user, origin=APP_ORIGIN, issued_at=issued_at) for user in newly_seen]
         return [_exchange(stage.rs256, assertion) for assertion in made]
 
-    kept = [_exchange(stage.rs256, assertion, (*SCOPES, "offline_access")) for assertion in large]
+    kept = [_exchange(stage.rs256, assertion, (*SCOPES, "offline_access"), named) for assertion in large]
 
     def refreshes(count: int) -> list[Request]:
         # Each token is presented once; the exchange that brings it is not measured.
@@ -71,31 +75,40 @@ def scenario(stage: Stage, connection: Connection) -> Scenario:
         return [_refresh(stage.rs256, token) for token in tokens]
 
     def access_tokens() -> list[str]:
-        return [_tokens(connection, request)[0] for request in rs256[:10]]
+        return [_tokens(connection, request)[0] for request in for_userinfo]
 
     def userinfo(_: int) -> list[Request]:
-        return [get("/userinfo", bearer=token, expects=b'"wallets":') for token in access_tokens()]
+        return [get(userinfo_path, bearer=token, expects=b'"wallets":') for token in access_tokens()]
 
     def introspection(_: int) -> list[Request]:
-        return [_introspection(stage.rs256, token) for token in access_tokens()]
+        return [_introspection(stage.rs256, token, introspect_path) for token in access_tokens()]
 
-    cases = (
+    def codes(count: int) -> list[Request]:
+        # Handed out as /authorize does it, by the same verbs; what a browser does before is not measured.
+        return [_redemption(stage.rs256, code) for code in handed_out(stage, people[0].id, count)]
+
+    userinfo_path, introspect_path = ("/me", "/token/introspection") if stage.is_peer else ("/userinfo", "/introspect")
+    cases = [
         Case("exchange RS256", lambda _: rs256, 400, "RS256"),
         Case("exchange ES256", lambda _: es256, 600, "ES256"),
-        Case("exchange RS256, small token", lambda _: small_rs256, 400, "RS256"),
-        Case("exchange RS256, new sign-in", new_sign_ins, 400, "RS256"),
         Case("exchange RS256, refresh token", lambda _: kept, 400, "RS256"),
         Case("refresh RS256", refreshes, 300),
         Case("userinfo", userinfo, 1500),
         Case("introspection", introspection, 1500),
         Case("discovery", lambda _: [get("/.well-known/openid-configuration", expects=b'"issuer"')], 4000),
         Case("jwks", lambda _: [get("/jwks", expects=b'"keys"')], 4000),
-    )
+    ]
+    if not stage.is_peer:
+        cases += [
+            Case("exchange RS256, small token", lambda _: small_rs256, 400, "RS256"),
+            Case("exchange RS256, new sign-in", new_sign_ins, 400, "RS256"),
+            Case("code RS256", codes, 300),
+        ]
     for request in rs256:
         connection.send(request)
     signed = {"RS256": _tokens(connection, rs256[0]), "ES256": _tokens(connection, es256[0])}
     cryptography = BareCryptography(large[0], world.public_pem("spki"), signed)
-    return Scenario(cases, cryptography, (len(large[0]), len(small[0])))
+    return Scenario(tuple(cases), cryptography, (len(large[0]), len(small[0])))
 
 
 def _user(stage: Stage, number: int) -> User:
@@ -113,8 +126,11 @@ def _user(stage: Stage, number: int) -> User:
     )
 
 
-def _exchange(client: BenchClient, assertion: str, scopes: Sequence[str] = SCOPES) -> Request:
+def _exchange(
+    client: BenchClient, assertion: str, scopes: Sequence[str] = SCOPES, more: Mapping[str, str] | None = None
+) -> Request:
     form = {
+        **(more or {}),
         "grant_type": TOKEN_EXCHANGE,
         "subject_token": assertion,
         "subject_token_type": _JWT,
@@ -136,9 +152,21 @@ def _refresh_token(connection: Connection, exchange: Request) -> str:
     return str(json.loads(connection.send(exchange))["refresh_token"])
 
 
-def _introspection(client: BenchClient, token: str) -> Request:
+def _redemption(client: BenchClient, code: str) -> Request:
+    form = {
+        "grant_type": AUTHORIZATION_CODE,
+        "code": code,
+        "redirect_uri": REDIRECT_URI,
+        "code_verifier": VERIFIER,
+        "client_id": client.client_id,
+        "client_secret": client.secret,
+    }
+    return post("/token", form, expects=b'"id_token":')
+
+
+def _introspection(client: BenchClient, token: str, path: str) -> Request:
     form = {"token": token, "client_id": client.client_id, "client_secret": client.secret}
-    return post("/introspect", form, expects=b'"active":true')
+    return post(path, form, expects=b'"active":true')
 
 
 def _tokens(connection: Connection, exchange: Request) -> tuple[str, str]:

@@ -9,7 +9,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -19,6 +19,13 @@ from bridge.emulator import RunningEmulator, run
 HOST = "127.0.0.1"
 APP_ORIGIN = "http://localhost:3000"
 SCOPES = ("openid", "profile", "email", "wallets")
+GRANTS = ("authorization_code", "token-exchange", "refresh_token")
+_CLIENT = (
+    *("--assertion-origin", APP_ORIGIN),
+    *(word for scope in (*SCOPES, "offline_access") for word in ("--scope", scope)),
+    *(word for grant in GRANTS for word in ("--grant", grant)),
+    *("--redirect-uri", f"{APP_ORIGIN}/callback"),
+)
 START_TIMEOUT, STOP_TIMEOUT, KILL_TIMEOUT = 30, 15, 2  # seconds
 
 
@@ -40,34 +47,54 @@ class Stage:
     dynamic: RunningEmulator
     rs256: BenchClient
     es256: BenchClient
+    is_peer: bool = False
+    database_group: int | None = None  # of the database's own processes, if it is a server
+    database_url: str = ""
+    cold_start: float = 0.0  # seconds from the command to the first answer
 
 
 @contextmanager
-def staged() -> Iterator[Stage]:
-    """A whole bridge, empty but for two clients; every process of it has ended when this ends, however it ends."""
-    with tempfile.TemporaryDirectory(prefix="oidc-bridge-bench-") as name, run() as dynamic:
-        folder, port = Path(name), _free_port()
+def staged(
+    dynamic: RunningEmulator | None = None, *, workers: int = 1, database_url: str | None = None
+) -> Iterator[Stage]:
+    """A whole bridge, empty but for two clients; every process of it has ended when this ends, however it ends.
+
+    `database_url`: of an empty PostgreSQL database, in place of a file.
+    """
+    with ExitStack() as held:
+        dynamic = dynamic or held.enter_context(run())
+        folder = Path(held.enter_context(tempfile.TemporaryDirectory(prefix="oidc-bridge-bench-")))
+        port = free_port()
         issuer = f"http://{HOST}:{port}"
-        rs256, es256 = _set_up(folder, issuer, dynamic)
-        server = _serve(folder, port, dynamic)
+        rs256, es256 = _set_up(folder, issuer, dynamic, database_url)
+        began = time.monotonic()
+        server = _serve(folder, port, dynamic, workers)
         try:
             _await_ready(server, port, folder)
-            yield Stage(port, server.pid, dynamic, rs256, es256)
+            cold_start = time.monotonic() - began
+            url = database_url or f"sqlite:///{folder}/bridge.db"
+            yield Stage(port, server.pid, dynamic, rs256, es256, database_url=url, cold_start=cold_start)
         finally:
-            _end(server)
+            end(server)
 
 
-def _set_up(folder: Path, issuer: str, dynamic: RunningEmulator) -> tuple[BenchClient, BenchClient]:
+def _set_up(
+    folder: Path, issuer: str, dynamic: RunningEmulator, database_url: str | None
+) -> tuple[BenchClient, BenchClient]:
     environment_id = dynamic.emulator.environment_id
     made = _command(
         folder, dynamic, "init", "--environment-id", environment_id, "--issuer", issuer, "--client-id", "bench-rs256"
     )
     lines = dict(line.split("=", 1) for line in made.splitlines())
-    scopes = [word for scope in SCOPES for word in ("--scope", scope)]
+    if database_url is not None:
+        settings = (folder / "bridge.env").read_text(encoding="utf-8").splitlines()
+        kept = [line for line in settings if not line.startswith("BRIDGE_DATABASE_URL=")]
+        (folder / "bridge.env").write_text("\n".join([*kept, f"BRIDGE_DATABASE_URL={database_url}", ""]))
+        _command(folder, dynamic, "db", "upgrade")
+        secret = _command(folder, dynamic, "client", "add", "bench-rs256", *_CLIENT).strip()
+        lines["AUTH_DYNAMIC_SECRET"] = secret
     algorithms = ["--access-token-alg", "ES256", "--id-token-alg", "ES256"]
-    secret = _command(
-        folder, dynamic, "client", "add", "bench-es256", "--assertion-origin", APP_ORIGIN, *scopes, *algorithms
-    )
+    secret = _command(folder, dynamic, "client", "add", "bench-es256", *_CLIENT, *algorithms)
     return (
         BenchClient("bench-rs256", "RS256", lines["AUTH_DYNAMIC_SECRET"]),
         BenchClient("bench-es256", "ES256", secret.strip()),
@@ -79,7 +106,7 @@ def _command(folder: Path, dynamic: RunningEmulator, *words: str) -> str:
     done = subprocess.run(
         [sys.executable, "-m", "bridge.cli", *words],
         cwd=folder,
-        env=_environment(dynamic),
+        env=environment(dynamic),
         capture_output=True,
         text=True,
         check=False,
@@ -89,12 +116,12 @@ def _command(folder: Path, dynamic: RunningEmulator, *words: str) -> str:
     return done.stdout
 
 
-def _serve(folder: Path, port: int, dynamic: RunningEmulator) -> subprocess.Popen[bytes]:
+def _serve(folder: Path, port: int, dynamic: RunningEmulator, workers: int) -> subprocess.Popen[bytes]:
     with (folder / "server.log").open("wb") as log:
         return subprocess.Popen(
-            [sys.executable, "-m", "bridge.cli", "serve", "--workers", "1", "--port", str(port)],
+            [sys.executable, "-m", "bridge.cli", "serve", "--workers", str(workers), "--port", str(port)],
             cwd=folder,
-            env=_environment(dynamic),
+            env=environment(dynamic),
             stdout=log,
             stderr=log,
             start_new_session=True,  # a group of its own: to be counted, and ended, as a whole
@@ -115,7 +142,7 @@ def _await_ready(server: subprocess.Popen[bytes], port: int, folder: Path) -> No
     raise BenchFailed(f"The server did not start:\n{(folder / 'server.log').read_text(encoding='utf-8')}")
 
 
-def _end(server: subprocess.Popen[bytes]) -> None:
+def end(server: subprocess.Popen[bytes]) -> None:
     try:
         server.terminate()
         with suppress(subprocess.TimeoutExpired):
@@ -130,12 +157,12 @@ def _end(server: subprocess.Popen[bytes]) -> None:
         server.wait()
 
 
-def _environment(dynamic: RunningEmulator) -> dict[str, str]:
+def environment(dynamic: RunningEmulator) -> dict[str, str]:
     """This process's environment without the settings of a real bridge, and the emulator's address."""
     mine = {name: value for name, value in os.environ.items() if not name.startswith(("BRIDGE_", "DYNAMIC_", "NEXT_"))}
     return {**mine, "DYNAMIC_API_BASE_URL": dynamic.base_url}
 
 
-def _free_port() -> int:
+def free_port() -> int:
     with socket.create_server((HOST, 0)) as probe:
         return int(probe.getsockname()[1])

@@ -21,12 +21,19 @@ def cpu_seconds(group: int) -> float:
     return sum(int(ticks) for _, fields in _group(group) for ticks in fields[11:15]) / _TICKS_PER_SECOND
 
 
+def tree_cpu_seconds(root: int) -> float:
+    """The same for a process and its children, whatever groups they are in: PostgreSQL's form one each."""
+    found = [fields for pid, fields in _every() if pid == root or int(fields[1]) == root]
+    return sum(int(ticks) for fields in found for ticks in fields[11:15]) / _TICKS_PER_SECOND
+
+
 def worker_of(group: int) -> int:
     """The one process in the group that answers requests: the largest child of the first."""
-    children = [pid for pid, fields in _group(group) if int(fields[1]) == group]
-    if not children:
+    members = [pid for pid, _ in _group(group)]
+    if not members:
         raise BenchFailed("the server has no worker")
-    return max(children, key=memory_kib)
+    children = [pid for pid, fields in _group(group) if int(fields[1]) == group]
+    return max(children or members, key=memory_kib)  # Node's is the first process itself
 
 
 def memory_kib(pid: int) -> int:
@@ -37,6 +44,10 @@ def memory_kib(pid: int) -> int:
 
 def _group(group: int) -> Iterator[tuple[int, list[str]]]:
     """Each process of the group, and the fields of its `stat` from the third (state) on."""
+    return ((pid, fields) for pid, fields in _every() if int(fields[2]) == group)
+
+
+def _every() -> Iterator[tuple[int, list[str]]]:
     for entry in _PROC.iterdir():
         if not entry.name.isdecimal():
             continue
@@ -45,5 +56,4 @@ def _group(group: int) -> Iterator[tuple[int, list[str]]]:
         except OSError:  # it has just ended
             continue
         fields = stat.rpartition(")")[2].split()  # the second field, a name, may hold spaces and parentheses
-        if int(fields[2]) == group:
-            yield int(entry.name), fields
+        yield int(entry.name), fields

@@ -1,6 +1,7 @@
 """The only wiring: builds each part once, hands it what it needs, and mounts the routes."""
 
 from collections.abc import Mapping
+from typing import cast
 from urllib.parse import urlsplit
 
 from flask import Flask
@@ -34,13 +35,14 @@ from bridge.store import Database
 from bridge.tokens.keyring import Keyring
 from bridge.web.browser import BrowserEndpoint, browser_blueprint
 from bridge.web.bundle import bundle_blueprint, find_bundle
-from bridge.web.documents import Document, document_blueprint
 from bridge.web.edge import guard_edge
-from bridge.web.endpoints import Endpoint, endpoint_blueprint
+from bridge.web.endpoints import Document, Endpoint, Routes
 from bridge.web.hooks import hook_blueprint
 from bridge.web.ops import HealthCheck, ops_blueprint
 from bridge.web.pages import page_blueprint
+from bridge.web.rsgi import RsgiDoor
 from bridge.web.security_txt import security_txt_blueprint
+from bridge.web.wsgi import WsgiDoor
 
 
 def create_app(config: Config, clock: Clock = system_clock) -> Flask:
@@ -124,10 +126,6 @@ def create_app(config: Config, clock: Clock = system_clock) -> Flask:
     app.extensions["bridge"] = parts
     app.url_map.merge_slashes = False  # it would redirect to a URL built from the Host header
     app.register_blueprint(
-        endpoint_blueprint(endpoints, clock=clock, cors_origins=parts.clients.cors_origins),
-        url_prefix=prefix,
-    )
-    app.register_blueprint(
         browser_blueprint(
             _browser_endpoints(site, parts, config),
             issuer=issuer,
@@ -139,12 +137,26 @@ def create_app(config: Config, clock: Clock = system_clock) -> Flask:
     )
     app.register_blueprint(hook_blueprint(parts.events.receive, clock=clock), url_prefix=prefix)
     app.register_blueprint(bundle_blueprint(bundle), url_prefix=prefix)
-    app.register_blueprint(document_blueprint(_documents(discovery, parts.keyring, prefix or ""), clock))
     app.register_blueprint(page_blueprint(issuer=issuer, links=_links(issuer)), url_prefix=prefix)
     app.register_blueprint(ops_blueprint({"database": _database_check(parts.database)}))
     app.register_blueprint(security_txt_blueprint(config.security_contact, issuer=issuer, clock=clock))
     guard_edge(app)
+    routes = Routes(
+        endpoints,
+        _documents(discovery, parts.keyring, prefix or ""),
+        prefix=prefix or "",
+        clock=clock,
+        cors_origins=parts.clients.cors_origins,
+    )
+    app.wsgi_app = WsgiDoor(routes, app.wsgi_app, proxies=config.proxies)  # type: ignore[method-assign]
     return app
+
+
+def rsgi_app(config: Config) -> tuple[RsgiDoor, Parts]:
+    """The same for our own server, and its parts. Raises what `assemble` raises."""
+    app = create_app(config)
+    door, parts = cast("WsgiDoor", app.wsgi_app), app.extensions["bridge"]
+    return RsgiDoor(door.routes, door.pages, at_once=parts.database.is_sqlite, proxies=config.proxies), parts
 
 
 def _browser_endpoints(site: Site, parts: Parts, config: Config) -> tuple[BrowserEndpoint, ...]:

@@ -22,6 +22,7 @@ from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 from urllib3.exceptions import HTTPError, NewConnectionError
 
 from bridge.errors import FetchFailed, NoAnswer, NotCalled
+from bridge.waiting import about_to_wait
 
 MAX_BODY_BYTES = 256 * 1024
 
@@ -179,6 +180,7 @@ class Fetcher:
 
     def _called(self, call: _Call) -> Fetched:
         self._check_scheme(call.url)
+        about_to_wait()
         if not self._free.acquire(blocking=False):
             raise NotCalled("too many calls under way")
         wire = _Wire()

@@ -18,6 +18,7 @@ from bridge.clock import Clock
 from bridge.errors import FetchFailed, Unavailable
 from bridge.jose import VerificationKey
 from bridge.reasons import Reason
+from bridge.waiting import about_to_wait
 
 log = logging.getLogger(__name__)
 
@@ -65,6 +66,12 @@ class KeySet:
         key = self._find(self._refreshed() or {}, known.kid)
         return key if key is not None and key.key != known.key else None
 
+    def keep_fresh(self, now: int) -> None:
+        """Fetch the keys anew if they age and somebody has asked for them: for a thread beside the requests."""
+        del now
+        if self._kept is not None and self._since(self._kept.fetched_at) >= AGEING:
+            self._refresh_behind()
+
     def age(self) -> int | None:
         """Seconds since the keys were last fetched with success; None if never."""
         return None if self._kept is None else self._since(self._kept.fetched_at)
@@ -86,6 +93,7 @@ class KeySet:
 
     def _refreshed(self) -> Mapping[str, VerificationKey] | None:
         """What a fetch brought, be it ours or the one that was under way; None if it brought nothing in time."""
+        about_to_wait()
         tries = self._tries
         if not self._fetching.acquire(timeout=FOREGROUND_DEADLINE):
             return None
@@ -122,6 +130,7 @@ class KeySet:
     def _may_ask_early(self) -> bool:
         if self._asked_early_at is not None and self._since(self._asked_early_at) < COOL_DOWN:
             return False
+        about_to_wait()
         self._asked_early_at = self._clock()
         return True
 

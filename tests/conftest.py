@@ -23,7 +23,8 @@ from bridge.model import REFRESH_TOKEN, TOKEN_EXCHANGE, Client
 from bridge.store import Database, clients
 from bridge.store.seal import new_secret_key
 
-pytest_plugins = ["bridge.emulator.fixture", "not_tested", "browser.plugin", "databases", "racing", "rehearsing"]
+pytest_plugins = ["bridge.emulator.fixture", "not_tested", "browser.plugin"]
+pytest_plugins += ["databases", "racing", "rehearsing", "both_nextauths"]
 
 ISSUER = "http://localhost:8080"
 WEBHOOK_SECRET = "dyn_webhook-secret-of-the-tests"

@@ -9,7 +9,7 @@ from multiprocessing.connection import Connection
 from typing import Any
 
 from flask import Flask
-from sqlalchemy import Engine, Pool, event
+from watching import hearing
 
 from bridge.app import create_app
 from bridge.config import Config
@@ -32,7 +32,7 @@ def request_with_kill(
 ) -> Answer | None:
     """What a fresh bridge answers to a request; None if it was killed at that point before it could.
 
-    Its points are: before and after each statement, before each commit, and after each transaction.
+    Its points are: before each statement, BEGIN and COMMIT among them, and after each transaction.
     """
     sent = form if isinstance(form, bytes) else dict(form)
     answer: Answer | None = _answer_of(kill_at, _request, config, now, path, sent, dict(headers or {}))
@@ -75,10 +75,9 @@ def _work(
         if next(points) == kill_at:
             os.kill(os.getpid(), signal.SIGKILL)
 
-    for name in ("before_cursor_execute", "after_cursor_execute", "commit"):
-        event.listen(Engine, name, point)
-    event.listen(Pool, "checkin", point)
-    sending.send(work(app, config, now, *arguments))
+    with hearing(point, let_go=point):
+        answer = work(app, config, now, *arguments)
+    sending.send(answer)
     app.extensions["bridge"].close()
 
 

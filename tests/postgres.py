@@ -55,6 +55,12 @@ class PostgresServer:
         return f"postgresql://{user}:{password or self._password}@127.0.0.1:{self._port}/{quote(database)}"
 
     @property
+    def pid(self) -> int:
+        """Of its first process."""
+        assert self._running is not None
+        return self._running.pid
+
+    @property
     def log(self) -> str:
         """What the server wrote."""
         return (self._folder / "log").read_text(encoding="utf-8", errors="replace")

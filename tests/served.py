@@ -5,7 +5,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -43,8 +43,10 @@ class Command:
         )
 
     @contextmanager
-    def serving(self, *words: str, url: str) -> Iterator[subprocess.Popen[str]]:
-        """`oidc-bridge serve …` until the block ends; ready when the block begins."""
+    def serving(
+        self, *words: str, url: str, ready: Callable[[], bool] | None = None
+    ) -> Iterator[subprocess.Popen[str]]:
+        """`oidc-bridge serve …` until the block ends; ready when the block begins, as `url` or else `ready` says."""
         with (self.folder / "server.log").open("w") as log:
             server = subprocess.Popen(
                 [*self.program, "serve", *words],
@@ -55,7 +57,7 @@ class Command:
                 text=True,
             )
         try:
-            _wait_until_ready(server, url)
+            wait_until_ready(server, url, ready)
             yield server
         finally:
             server.terminate()
@@ -81,13 +83,18 @@ def _clean_environment() -> dict[str, str]:
     return {**others, "BRIDGE_LOGIN_PAGE": "off"}  # whether or not it was built in this checkout
 
 
-def _wait_until_ready(server: subprocess.Popen[str], url: str) -> None:
+def wait_until_ready(server: subprocess.Popen[str], url: str, ready: Callable[[], bool] | None = None) -> None:
     give_up_at = time.monotonic() + 30
     while time.monotonic() < give_up_at and server.poll() is None:
-        try:
-            with urlopen(f"{url}/readyz", timeout=2) as answer:
-                if answer.status == 200:
-                    return
-        except (URLError, OSError):
-            time.sleep(0.05)
+        if ready() if ready is not None else _is_ready(url):
+            return
+        time.sleep(0.05)
     raise AssertionError("the server did not become ready")
+
+
+def _is_ready(url: str) -> bool:
+    try:
+        with urlopen(f"{url}/readyz", timeout=2) as answer:
+            return bool(answer.status == 200)
+    except (URLError, OSError):
+        return False

@@ -43,7 +43,8 @@ def test_every_scope_and_its_claims_are_documented(repository: Callable[[str], s
 def test_the_readmes_endpoints_are_those_that_answer(repository: Callable[[str], str], bridge: Bridge) -> None:
     table = repository("README.md").split("## Endpoints")[1].split("## ")[0]
     documented = set(re.findall(r"`(/[^`]*)`", table))
-    routes = {rule.rule for rule in bridge.http.application.url_map.iter_rules()} - {"/"}
+    app = bridge.http.application
+    routes = ({rule.rule for rule in app.url_map.iter_rules()} | app.wsgi_app.routes.paths) - {"/"}
     assert documented == routes
 
 

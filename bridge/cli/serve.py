@@ -2,7 +2,8 @@
 
 import functools
 import multiprocessing
-from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import click
@@ -10,57 +11,66 @@ import click
 from bridge.cli.configured import configured
 from bridge.config.settings import Config
 
-WSGIApplication = Callable[..., Any]
-
-THREADS = 16  # per worker: more than can wait for Dynamic at once (fetch.py), so that a slow one stalls nobody else
 LINE_AND_HEADERS = 32 * 1024  # bytes, enough for a request line of 8 kB and its headers
+HEADERS_WITHIN = 10_000  # milliseconds
+DRAIN = 15  # seconds for the requests under way when a worker is told to stop
 
 
 @click.command()
 @click.option("--host", help="Address to listen on (default: the setting, else 127.0.0.1).")
 @click.option("--port", type=click.IntRange(1, 65535), help="Port to listen on (default: the setting, else 8080).")
-@click.option("--workers", type=click.IntRange(1, 256), help="Processes (default: the setting, else 1).")
+@click.option("--socket", help="Unix socket to listen on, in place of an address (default: the setting, else none).")
+@click.option("--workers", type=click.IntRange(1, 256), help="Processes (default: the setting, else one per core).")
 @configured
-def serve(config: Config, host: str | None, port: int | None, workers: int | None) -> None:
+def serve(config: Config, host: str | None, port: int | None, socket: str | None, workers: int | None) -> None:
     """Serve. Migrates an SQLite database by itself; another one is migrated by `oidc-bridge db upgrade`."""
-    from granian.constants import HTTPModes, Interfaces
+    from granian.constants import HTTPModes, Interfaces, RuntimeModes
     from granian.http import HTTP1Settings
     from granian.log import LogLevels
     from granian.server import Server
 
+    config = replace(config, workers=workers or config.workers)
     prepare(config)
     address, number = host or config.host, port or config.port
-    click.echo(f"Serving {config.issuer} on http://{address}:{number}", err=True)
+    path = socket or (None if host or port else config.socket)
+    where = f"the socket {path}" if path else f"{'https' if config.tls_cert else 'http'}://{address}:{number}"
+    click.echo(f"Serving {config.issuer} on {where}", err=True)
     # A fresh process per worker: it imports neither Alembic nor pydantic, and shares no connection with this one.
     multiprocessing.set_start_method("spawn")
     server = Server(
         "bridge",
         address=address,
         port=number,
-        interface=Interfaces.WSGI,
-        workers=workers or config.workers,
-        blocking_threads=THREADS,
+        uds=Path(path) if path else None,
+        interface=Interfaces.RSGI,
+        workers=config.workers,
+        runtime_mode=RuntimeModes.mt,  # with one thread: what it hands to Python takes a step less than in `st`
         http=HTTPModes.http1,
-        http1_settings=HTTP1Settings(header_read_timeout=10_000, max_buffer_size=LINE_AND_HEADERS),
+        http1_settings=HTTP1Settings(header_read_timeout=HEADERS_WITHIN, max_buffer_size=LINE_AND_HEADERS),
         websockets=False,
+        ssl_cert=Path(config.tls_cert) if config.tls_cert else None,
+        ssl_key=Path(config.tls_key) if config.tls_key else None,
         respawn_failed_workers=True,
-        workers_kill_timeout=10,
+        respawn_interval=0.5,
+        workers_kill_timeout=DRAIN,
         log_level=LogLevels.warning,
         process_name=None,
     )
     server.serve(target_loader=functools.partial(load_app, config), wrap_loader=False)
 
 
-def load_app(config: Config) -> WSGIApplication:
+def load_app(config: Config) -> Any:
     """What a worker process runs: the application, its logs as JSON lines."""
     from bridge import logs
-    from bridge.app import create_app
+    from bridge.app import rsgi_app
+    from bridge.background import Background, jobs
     from bridge.cli.deliver import start_delivery
 
     logs.set_up(config.log_level)
-    app = create_app(config)
-    start_delivery(config, app.extensions["bridge"])
-    return app
+    door, parts = rsgi_app(config)
+    Background(parts.database, jobs(config, parts)).start()
+    start_delivery(config, parts)
+    return door
 
 
 def prepare(config: Config) -> None:

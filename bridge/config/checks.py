@@ -24,7 +24,7 @@ LONGEST_ASSERTION = 30 * 86400  # Dynamic's own maximum
 
 def faults_of(config: Config) -> list[Fault]:
     """Every fault of a configuration; none means that it is safe to serve with."""
-    pages = (_issuer, _signin_page, _security_contact)
+    pages = (_issuer, _signin_page, _listening, _security_contact)
     rules = (*pages, _secret_keys, _database, _environments, _clients, _claims, _limits)
     return [fault for rule in rules for fault in rule(config)]
 
@@ -49,6 +49,16 @@ def _signin_page(config: Config) -> Iterator[Fault]:
         except NotBuiltError:
             mend = "Build it with: oidc-bridge login-page build --to DIRECTORY"
             yield Fault("BRIDGE_LOGIN_PAGE", "holds no built sign-in page", mend)
+
+
+def _listening(config: Config) -> Iterator[Fault]:
+    if (config.tls_cert is None) != (config.tls_key is None):
+        yield Fault("BRIDGE_TLS_CERT", "comes with BRIDGE_TLS_KEY, or not at all", "Set both, or neither.")
+    for setting, path in (("BRIDGE_TLS_CERT", config.tls_cert), ("BRIDGE_TLS_KEY", config.tls_key)):
+        if path is not None and not Path(path).is_file():
+            yield Fault(setting, "is no file", "Name a PEM file that this user can read.")
+    if config.socket is not None and not Path(config.socket).absolute().parent.is_dir():
+        yield Fault("BRIDGE_SOCKET", "is in no folder", "Name a path in a folder that exists.")
 
 
 def _security_contact(config: Config) -> Iterator[Fault]:
@@ -158,6 +168,7 @@ def _limits(config: Config) -> Iterator[Fault]:
         ("BRIDGE_SESSION_ABSOLUTE_TTL", config.session_absolute_ttl, 300, 400 * 86400),
         ("BRIDGE_PORT", config.port, 1, 65535),
         ("BRIDGE_WORKERS", config.workers, 1, 256),
+        ("BRIDGE_PROXIES", config.proxies, 0, 10),
     ):
         if not least <= value <= most:
             yield Fault(setting, f"is not between {least} and {most}", "Choose a value in that range.")

@@ -1,5 +1,6 @@
 """The configuration as values. Nothing below floor 5 ever sees it: app.py hands on single values."""
 
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -30,6 +31,10 @@ class Config:
     session_absolute_ttl: int
     host: str
     port: int
+    socket: str | None  # a Unix socket, in place of host and port
+    tls_cert: str | None
+    tls_key: str | None
+    proxies: int  # how many of our own stand before the server; 0: X-Forwarded-For counts for nothing
     workers: int
     log_level: str
     security_contact: str | None  # mailto: or https URI; None: there is no security.txt
@@ -64,3 +69,8 @@ class ConfigFaults(Exception):
     def __init__(self, faults: Sequence[Fault]) -> None:
         super().__init__("\n".join(map(str, faults)))
         self.faults = tuple(faults)
+
+
+def fitting_workers(database_url: str) -> int:
+    """How many processes serve best here: one for each core; on SQLite one alone, for only one can write at a time."""
+    return 1 if database_url.startswith("sqlite") else os.cpu_count() or 1

@@ -20,7 +20,7 @@ from pydantic_settings import (
 )
 
 from bridge.config.checks import faults_of
-from bridge.config.settings import Config, ConfigFaults, Fault
+from bridge.config.settings import Config, ConfigFaults, Fault, fitting_workers
 from bridge.lifecycle.identifiers import Identifiers
 from bridge.model import GRANT_TYPES, ClaimRule, Client, Environment, Secret
 
@@ -71,7 +71,11 @@ class _Settings(BaseSettings):
     session_absolute_ttl: int = _setting(30 * 86400, "BRIDGE_SESSION_ABSOLUTE_TTL", "session_absolute_ttl")
     host: str = _setting("127.0.0.1", "BRIDGE_HOST", "host")
     port: int = _setting(8080, "BRIDGE_PORT", "port")
-    workers: int = _setting(1, "BRIDGE_WORKERS", "workers")
+    socket: str | None = _setting(None, "BRIDGE_SOCKET", "socket")
+    tls_cert: str | None = _setting(None, "BRIDGE_TLS_CERT", "tls_cert")
+    tls_key: str | None = _setting(None, "BRIDGE_TLS_KEY", "tls_key")
+    proxies: int = _setting(0, "BRIDGE_PROXIES", "proxies")
+    workers: int = _setting(0, "BRIDGE_WORKERS", "workers")
     log_level: str = _setting("INFO", "BRIDGE_LOG_LEVEL", "log_level")
     security_contact: str | None = _setting(None, "BRIDGE_SECURITY_CONTACT", "security_contact")
     delivery: str = _setting("serve", "BRIDGE_DELIVERY", "delivery")
@@ -166,10 +170,8 @@ def _settings(variables: Mapping[str, str], faults: list[Fault]) -> _Settings:
 
 def _names_of(name: str) -> Sequence[str]:
     """Every name of the setting with that name; the name alone if there is no such setting."""
-    for field in _Settings.model_fields.values():
-        if name in _choices(field):
-            return [str(choice) for choice in _choices(field)]
-    return [name]
+    every = (_choices(field) for field in _Settings.model_fields.values())
+    return next(([str(choice) for choice in choices] for choices in every if name in choices), [name])
 
 
 def _choices(field: FieldInfo) -> Sequence[object]:
@@ -179,8 +181,7 @@ def _choices(field: FieldInfo) -> Sequence[object]:
 
 def _toml(path: Path, named: bool, faults: list[Fault]) -> dict[str, Any]:
     if not path.is_file():
-        if named:
-            faults.append(Fault("BRIDGE_CONFIG", f"{path} does not exist", "Name an existing file."))
+        faults += [Fault("BRIDGE_CONFIG", f"{path} does not exist", "Name an existing file.")] if named else []
         return {}
     try:
         return tomllib.loads(path.read_text(encoding="utf-8"))
@@ -214,7 +215,11 @@ def _config(settings: _Settings, faults: list[Fault]) -> Config:
         session_absolute_ttl=settings.session_absolute_ttl,
         host=settings.host,
         port=settings.port,
-        workers=settings.workers,
+        socket=settings.socket,
+        tls_cert=settings.tls_cert,
+        tls_key=settings.tls_key,
+        proxies=settings.proxies,
+        workers=settings.workers or fitting_workers(settings.database_url),
         log_level=settings.log_level.upper(),
         delivery=settings.delivery,
         security_contact=settings.security_contact,

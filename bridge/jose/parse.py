@@ -4,7 +4,7 @@ import hashlib
 import json
 import math
 import re
-from base64 import urlsafe_b64decode, urlsafe_b64encode
+from base64 import urlsafe_b64decode
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, NoReturn, TypeGuard
@@ -17,6 +17,9 @@ MAX_DEPTH = 20
 
 _COMPACT = re.compile(r"([A-Za-z0-9_-]+)\.([A-Za-z0-9_-]+)\.([A-Za-z0-9_-]+)")
 _KEY_ID = re.compile(r"[A-Za-z0-9._~=-]{1,128}")
+_ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
+# The letters that may stand last, by the length modulo 4: those that leave no spare bit set. Of 1 there is none.
+_LAST = (_ALPHABET, "", _ALPHABET[::16], _ALPHABET[::4])
 # They would bring or fetch a key, encrypt, or change the rules; no honest issuer of ours sends them (threats A2).
 _DANGEROUS_MEMBERS = frozenset(
     {"jwk", "jku", "x5c", "x5u", "x5t", "x5t#S256", "crit", "b64", "enc", "zip", "epk", "apu", "apv", "p2c", "p2s"}
@@ -86,7 +89,7 @@ def _decode(part: str) -> bytes:
         value = urlsafe_b64decode(part + "=" * (-len(part) % 4))
     except ValueError as error:
         raise Refused(Reason.ASSERTION_MALFORMED, "base64url") from error
-    if urlsafe_b64encode(value).rstrip(b"=") != part.encode("ascii"):
+    if part[-1] not in _LAST[len(part) % 4]:
         # Spare bits are set: a second spelling of the same token.
         raise Refused(Reason.ASSERTION_MALFORMED, "base64url is not canonical")
     return value
@@ -102,7 +105,8 @@ def strict_json_object(value: bytes, malformed: Reason) -> Mapping[str, Any]:
         parsed = _STRICT_JSON.decode(value.decode("utf-8"))
     except (ValueError, RecursionError) as error:
         raise Refused(malformed, "not strict JSON in UTF-8") from error
-    if not isinstance(parsed, dict) or not within_depth(parsed):
+    # With so few brackets nothing can be nested deeper.
+    if not isinstance(parsed, dict) or (value.count(b"{") + value.count(b"[") > MAX_DEPTH and not within_depth(parsed)):
         raise Refused(malformed, "not a JSON object within depth")
     return parsed
 

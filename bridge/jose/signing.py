@@ -3,21 +3,25 @@
 import hashlib
 import json
 from base64 import urlsafe_b64encode
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any, cast
 
 from cryptography.hazmat.primitives import serialization
-from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, EllipticCurvePrivateKey, generate_private_key
+from cryptography.hazmat.primitives.asymmetric.ec import ECDSA, SECP256R1, EllipticCurvePrivateKey, generate_private_key
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 from cryptography.hazmat.primitives.asymmetric.rsa import generate_private_key as generate_rsa_key
+from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
+from cryptography.hazmat.primitives.hashes import SHA256
 
 from bridge.jose.algorithms import ALGORITHMS
 from bridge.jose.keys import VerificationKey
 from bridge.model import SigningAlgorithm
 
+_COMPACT = json.JSONEncoder(separators=(",", ":"), allow_nan=False).encode
+_ECDSA = ECDSA(SHA256())
 PrivateKey = RSAPrivateKey | EllipticCurvePrivateKey | Ed25519PrivateKey
 
 
@@ -30,11 +34,12 @@ class SigningKey:
     key: PrivateKey = field(repr=False)
     public_jwk: Mapping[str, Any]
     verification: VerificationKey
+    make: Callable[[bytes], bytes] = field(repr=False, compare=False)  # the signature of some bytes
 
     def sign(self, claims: Mapping[str, Any], typ: str) -> str:
         """The claims as a compact JWS with header {alg, kid, typ}."""
         signing_input = _header(self.alg, self.kid, typ) + b"." + _encode(_dump(claims))
-        signature = ALGORITHMS[self.alg].sign(signing_input, self.key)
+        signature = self.make(signing_input)
         return (signing_input + b"." + _encode(signature)).decode("ascii")
 
 
@@ -62,13 +67,21 @@ def signing_key(alg: SigningAlgorithm, pem: bytes) -> SigningKey:
         if name not in {"key_ops", "kid", "use", "alg"}
     }
     kid = _encode(_thumbprint(jwk)).decode()
+    ours = partial(_es256, key) if isinstance(key, EllipticCurvePrivateKey) else None
     return SigningKey(
+        make=ours or partial(ALGORITHMS[alg].sign, key=key),
         kid=kid,
         alg=alg,
         key=cast("PrivateKey", key),
         public_jwk={**jwk, "kid": kid, "use": "sig", "alg": alg},
         verification=VerificationKey(kid, alg, cast("Any", key).public_key()),
     )
+
+
+def _es256(key: EllipticCurvePrivateKey, data: bytes) -> bytes:
+    """R and S side by side (RFC 7518 section 3.4). PyJWT goes by way of hexadecimal text, for a third of the cost."""
+    r, s = decode_dss_signature(key.sign(data, _ECDSA))
+    return r.to_bytes(32) + s.to_bytes(32)
 
 
 def half_hash(value: str) -> str:
@@ -91,4 +104,4 @@ def _encode(value: bytes) -> bytes:
 
 
 def _dump(value: Mapping[str, Any]) -> bytes:
-    return json.dumps(value, separators=(",", ":"), allow_nan=False).encode("ascii")
+    return _COMPACT(value).encode("ascii")

@@ -122,7 +122,7 @@ class Assertions:
             return grant
         # Kept, although it cannot be renewed: the client has to be told when the session ends.
         ground = Ground(assertion.environment.environment_id, assertion.session_key, assertion.issued_at)
-        kept = grants.open_grant(tx, grant, ground, expires_at=horizon(assertion), now=now)
+        kept = grants.share_grant(tx, grant, ground, expires_at=horizon(assertion), now=now)
         return replace(kept, horizon=assertion.expires_at)
 
     def _completed(

@@ -4,8 +4,9 @@ import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import chain
 from typing import Any
-from urllib.parse import parse_qsl, urlencode
+from urllib.parse import unquote, urlencode
 
 from bridge.errors import NotServed, Refused
 from bridge.reasons import Reason
@@ -21,6 +22,7 @@ _JSON_HEADERS: Mapping[str, str] = {
     "Pragma": "no-cache",
     "X-Content-Type-Options": "nosniff",
 }
+_DUMP = json.JSONEncoder(separators=(",", ":")).encode
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 
 
@@ -65,7 +67,7 @@ class Answer:
 
 def json_answer(status: int, document: Mapping[str, Any]) -> Answer:
     """A JSON answer that nobody may keep (RFC 6749 section 5.1)."""
-    return Answer(status, _JSON_HEADERS, json.dumps(document, separators=(",", ":")).encode())
+    return Answer(status, _JSON_HEADERS, _DUMP(document).encode())
 
 
 class Form:
@@ -140,12 +142,25 @@ def _encoded_form(request: HttpRequest | BrowserRequest) -> str:
 
 
 def _pairs(encoded: str) -> list[tuple[str, str]]:
+    """As parse_qsl of the standard library, which spends most of its time on what needs no decoding."""
+    fields = encoded.split("&")
+    if len(fields) > MAX_PARAMETERS:
+        raise Refused(Reason.REQUEST_MALFORMED, "not a form in UTF-8")
+    pairs = []
     try:
-        pairs = parse_qsl(
-            encoded, keep_blank_values=True, encoding="utf-8", errors="strict", max_num_fields=MAX_PARAMETERS
-        )
+        for field_ in fields:
+            if field_:
+                name, _, value = field_.partition("=")
+                pairs.append((_decoded(name), _decoded(value)))
     except ValueError as error:
         raise Refused(Reason.REQUEST_MALFORMED, "not a form in UTF-8") from error
-    if any(_CONTROL.search(name) or _CONTROL.search(value) for name, value in pairs):
+    if _CONTROL.search(encoded) or ("%" in encoded and any(map(_CONTROL.search, chain.from_iterable(pairs)))):
         raise Refused(Reason.REQUEST_MALFORMED, "control character")
     return pairs
+
+
+def _decoded(text: str) -> str:
+    """Form-decoded. Raises ValueError: not UTF-8."""
+    if "+" in text:
+        text = text.replace("+", " ")
+    return unquote(text, "utf-8", "strict") if "%" in text else text

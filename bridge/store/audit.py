@@ -10,8 +10,10 @@ from bridge.history import AuditEntry, Cause, Event
 from bridge.model import Json
 from bridge.store.database import Tx
 from bridge.store.tables import audit
+from bridge.store.transaction import fixed
 
-_RECORD = insert(audit)
+_RECORD = fixed(insert(audit), *(column.name for column in audit.c if column.name != "id"))
+_RECORD_MANY = insert(audit)
 _NEWEST = select(audit).order_by(audit.c.id.desc())
 HEARD = "audit_entries"  # where a transaction keeps what is to be told of it (store/telling.py)
 _EVENTS = {event.word: event for event in Event}  # a newer version may know others, which are passed over
@@ -28,7 +30,7 @@ def record_all(tx: Tx, entries: Iterable[AuditEntry]) -> None:
     """Keep entries."""
     kept = list(entries)
     if kept:
-        tx.execute(_RECORD, [_row(entry) for entry in kept])
+        tx.execute(_RECORD_MANY, [_row(entry) for entry in kept])
         _hear(tx, *kept)
 
 

@@ -11,6 +11,7 @@ from bridge.store.database import Tx
 from bridge.store.grants import KeptGrant, kept_grant
 from bridge.store.handles import digest_of
 from bridge.store.tables import codes, grants, users
+from bridge.store.transaction import fixed
 from bridge.store.users import USER_BESIDE, user_of
 
 CODE_PREFIX = "dob_code_"
@@ -35,7 +36,7 @@ class PresentedCode:
 
 
 _HAND_OUT = insert(codes)
-_FIND = (
+_FIND = fixed(
     select(
         grants,
         *USER_BESIDE,
@@ -50,7 +51,7 @@ _FIND = (
     .select_from(codes.join(grants, grants.c.grant_id == codes.c.grant_id).join(users, users.c.sub == grants.c.sub))
     .where(codes.c.digest == bindparam("wanted"))
 )
-_SPEND = (
+_SPEND = fixed(
     update(codes)
     .where(codes.c.digest == bindparam("wanted"), codes.c.spent_at.is_(None))
     .values(spent_at=bindparam("now"))

@@ -1,21 +1,24 @@
 """Transactions, whatever the database."""
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
+from types import TracebackType
 from typing import Self, TypeVar
 
-from sqlalchemy import Connection, RootTransaction, Table, TextClause, inspect, select, text
-from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, ProgrammingError
+from sqlalchemy import Table, TextClause, inspect, select, text
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from bridge.errors import Refused, SchemaNewer, SchemaOld, Unavailable
 from bridge.reasons import Reason
 from bridge.store import tables
-from bridge.store.engines import Access, NoAnswer, engine_for
+from bridge.store.engines import Access, NoAnswer, driver_for
+from bridge.store.transaction import Tx
+from bridge.waiting import about_to_wait
+
+__all__ = ["Database", "Tx", "insert_if_absent"]
 
 T = TypeVar("T")
-Tx = Connection
-"""An open transaction: what every verb of this room takes first."""
 
 
 class Database:
@@ -25,37 +28,32 @@ class Database:
     """
 
     def __init__(self, url: str) -> None:
-        self._engine = engine_for(url)
+        self._driver = driver_for(url)
+        self._engine = self._driver.engine
 
     @property
     def is_sqlite(self) -> bool:
         """Whether this is the embedded database of a single machine."""
         return self._engine.dialect.name == "sqlite"
 
-    @contextmanager
-    def reading(self) -> Iterator[Tx]:
+    def reading(self) -> AbstractContextManager[Tx]:
         """A transaction that sees one state and changes nothing. Raises Unavailable."""
-        with self._transaction(Access.READ) as tx:
-            yield tx
+        return _Transaction(self, Access.READ)
 
-    @contextmanager
-    def writing(self) -> Iterator[Tx]:
+    def writing(self) -> AbstractContextManager[Tx]:
         """A transaction that is committed at the end, and rolled back by any exception. Raises Unavailable."""
-        with self._transaction(Access.WRITE) as tx:
-            yield tx
+        return _Transaction(self, Access.WRITE)
 
     @contextmanager
     def rehearsing(self) -> Iterator[Tx]:
         """A writing transaction of which nothing stays, whatever happens in it. Raises Unavailable."""
-        with self._transaction(Access.WRITE) as tx:
+        with self.writing() as tx:
             yield tx
             tx.rollback()
 
-    @contextmanager
-    def migrating(self) -> Iterator[Tx]:
+    def migrating(self) -> AbstractContextManager[Tx]:
         """A writing transaction that may take its time; of several instances one is in it. Raises Unavailable."""
-        with self._transaction(Access.MIGRATE) as tx:
-            yield tx
+        return _Transaction(self, Access.MIGRATE)
 
     def decide(self, verb: Callable[[Tx], T]) -> T:
         """What `verb` decides in a writing transaction: a refusal commits, a bug rolls back. Raises Unavailable.
@@ -98,37 +96,96 @@ class Database:
         """Let go of every connection."""
         self._engine.dispose()
 
-    @contextmanager
-    def _transaction(self, access: Access) -> Iterator[Tx]:
-        try:
-            begun = self._begin(access)
-        except (DBAPIError, PoolTimeout) as error:
-            # Whatever it is (no such database, a wrong password), no statement of ours can be the reason.
-            raise _unavailable(error) from error
-        try:
-            with begun.connection as tx, begun:
-                yield tx
-        except (DataError, IntegrityError, ProgrammingError):
-            raise  # ours to mend: trying again would not help
-        except DBAPIError as error:
-            raise _unavailable(error) from error
-
-    def _begin(self, access: Access, *, again: bool = True) -> RootTransaction:
+    def begin(self, access: Access, *, again: bool = True) -> Tx:
         """A transaction has begun. A connection that died in the pool is replaced: nothing was done on it yet.
 
         It costs nothing while all is well; asking each connection first would cost every transaction a round trip.
+        Raises Unavailable, whatever it is (no such database, a wrong password): no statement of ours is the reason.
         """
-        tx = self._engine.connect().execution_options(access=access)
+        if not self.is_sqlite:
+            about_to_wait()
         try:
-            return tx.begin()
-        except DBAPIError as error:
+            tx = Tx(self._engine, access)
+        except (DBAPIError, self._driver.error, PoolTimeout) as error:
+            raise _unavailable(error) from error
+        try:
+            self._driver.begin(tx.driver, access)
+            if access is Access.MIGRATE:
+                tx.begin()  # so that Alembic, too, knows that the transaction is ours to end
+        except self._driver.error as error:
+            lost = self._let_go(tx, error)
             tx.close()
-            if not (again and error.connection_invalidated) or isinstance(error.orig, NoAnswer):
-                raise
-        return self._begin(access, again=False)
+            if not (again and lost) or isinstance(error, NoAnswer):
+                raise _unavailable(error) from error
+        else:
+            return tx
+        return self.begin(access, again=False)
+
+    def end(self, tx: Tx, error: BaseException | None) -> None:
+        """The transaction is committed, or after an error rolled back.
+
+        What the database could not do is raised as Unavailable; what is ours to mend (a value out of range, a broken
+        constraint, a wrong statement) stays what it is, for trying again would not help.
+        """
+        try:
+            if error is None:
+                tx.finish()
+        except self._driver.error as failure:
+            error = failure
+            raise self._unavailable_after(tx, failure) from failure
+        else:
+            if error is not None and isinstance(error, (DBAPIError, self._driver.error)):
+                unavailable = self._unavailable_after(tx, error)
+                if unavailable is not error:
+                    raise unavailable from error
+        finally:
+            self._close(tx, error)
+
+    def _unavailable_after(self, tx: Tx, error: Exception) -> Exception:
+        raw = error.orig if isinstance(error, DBAPIError) else error
+        if raw is error:  # SQLAlchemy has seen to the others itself
+            self._let_go(tx, error)
+        return error if isinstance(raw, self._driver.bugs) else _unavailable(error)
+
+    def _close(self, tx: Tx, error: BaseException | None) -> None:
+        try:
+            if error is not None:
+                tx.rollback()
+        except (DBAPIError, self._driver.error):
+            tx.invalidate()
+        finally:
+            tx.close()
+
+    def _let_go(self, tx: Tx, error: Exception) -> bool:
+        """Give up a connection that is lost, and the others in the pool, which are as old; whether it was."""
+        if not self._driver.is_lost(tx.driver, error, tx.access):
+            return False
+        # As SQLAlchemy does it. `dispose` would let the next connection ask the server for its version again.
+        self._engine.pool._invalidate(tx.connection, error)
+        tx.invalidate(error)
+        return True
 
     def __repr__(self) -> str:
         return f"Database({self._engine.url.render_as_string(hide_password=True)})"
+
+
+class _Transaction:
+    """A transaction from its beginning to its end."""
+
+    __slots__ = ("_access", "_database", "_tx")
+
+    def __init__(self, database: Database, access: Access) -> None:
+        self._database = database
+        self._access = access
+
+    def __enter__(self) -> Tx:
+        self._tx = self._database.begin(self._access)
+        return self._tx
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self._database.end(self._tx, error)
 
 
 def insert_if_absent(table: Table, *columns: str) -> TextClause:

@@ -3,11 +3,13 @@
 import os
 import sqlite3
 import time
+from collections.abc import Callable
+from dataclasses import dataclass
 from enum import Enum, auto
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
+from sqlalchemy import URL, Engine, create_engine, event, make_url
 from sqlalchemy.exc import ArgumentError
 
 MEMORY = ":memory:"
@@ -30,15 +32,38 @@ class NoAnswer(Exception):
     """The database did not answer in time: to ask again at once would take as long."""
 
 
-def engine_for(url: str) -> Engine:
-    """The engine of a database. It connects when first used; its transactions need an execution option `access`."""
+@dataclass(frozen=True, slots=True)
+class Driver:
+    """How to speak to one database: its engine, and what of the driver's goes past SQLAlchemy."""
+
+    engine: Engine
+    begin: Callable[[Any, Access], None]
+    """Begin a transaction on a connection of the driver's."""
+    is_lost: Callable[[Any, Exception, Access], bool]
+    """Whether an error says that its connection is of no use any more."""
+
+    @property
+    def error(self) -> type[Exception]:
+        """What every error of the driver is."""
+        found: type[Exception] = self.engine.dialect.loaded_dbapi.Error
+        return found
+
+    @property
+    def bugs(self) -> tuple[type[Exception], ...]:
+        """Those that are ours to mend."""
+        driver: Any = self.engine.dialect.loaded_dbapi
+        return driver.DataError, driver.IntegrityError, driver.ProgrammingError
+
+
+def driver_for(url: str) -> Driver:
+    """How to speak to a database. It is connected to when first used."""
     parsed = _parsed(url)
     if parsed.drivername != _POSTGRESQL:
         return _sqlite(parsed)
     # Loaded only by whom it serves: its driver takes a tenth of a second, and is not there on every platform.
     from bridge.store import postgresql  # noqa: PLC0415
 
-    return postgresql.engine(parsed)
+    return postgresql.driver(parsed)
 
 
 def sqlite_path(url: str) -> str | None:
@@ -66,15 +91,14 @@ def _parsed(url: str) -> URL:
     return parsed.set(drivername=_POSTGRESQL) if parsed.drivername in ("postgres", "postgresql") else parsed
 
 
-def _sqlite(url: URL) -> Engine:
+def _sqlite(url: URL) -> Driver:
     pool: dict[str, Any] = {}
     if url.database and url.database != MEMORY:
         _make_private(Path(url.database))
         pool = {"pool_size": 4, "max_overflow": 60, "pool_timeout": 4}
     engine = create_engine(url, hide_parameters=True, **pool)
     event.listen(engine, "connect", _prepare_sqlite)
-    event.listen(engine, "begin", _begin_sqlite)
-    return engine
+    return Driver(engine, _begin_sqlite, lambda *_: False)
 
 
 def _make_private(path: Path) -> None:
@@ -111,11 +135,10 @@ def _switch_to_wal(cursor: Any) -> None:
             return
 
 
-def _begin_sqlite(tx: Connection) -> None:
-    access = tx.get_execution_options()["access"]
+def _begin_sqlite(connection: Any, access: Access) -> None:
     if access is not Access.MIGRATE:
-        tx.exec_driver_sql("BEGIN" if access is Access.READ else "BEGIN IMMEDIATE")
+        connection.execute("BEGIN" if access is Access.READ else "BEGIN IMMEDIATE")
         return
-    tx.exec_driver_sql(f"PRAGMA busy_timeout = {MIGRATION_TIMEOUT}")
-    tx.exec_driver_sql("BEGIN IMMEDIATE")
-    tx.exec_driver_sql(f"PRAGMA busy_timeout = {BUSY_TIMEOUT}")
+    connection.execute(f"PRAGMA busy_timeout = {MIGRATION_TIMEOUT}")
+    connection.execute("BEGIN IMMEDIATE")
+    connection.execute(f"PRAGMA busy_timeout = {BUSY_TIMEOUT}")

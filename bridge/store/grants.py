@@ -13,6 +13,7 @@ from bridge.model import OFFLINE_ACCESS, Client, Grant, User
 from bridge.reasons import Reason
 from bridge.store.database import Tx
 from bridge.store.tables import grants, upstream_sessions, users
+from bridge.store.transaction import fixed
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,16 +99,28 @@ def _from_ground(*columns: ColumnElement[Any]) -> Select[*tuple[Any, ...]]:
     )
 
 
-_HOLD = _from_ground(users.c.sub)
-_OPEN = (
+_HOLD = fixed(_from_ground(users.c.sub))
+_OPEN = fixed(
     insert(grants)
     .from_select(_OPENED, _from_ground(*(bindparam(column.name, type_=column.type) for column in _OPENED)))
     .execution_options(preserve_rowcount=True)
 )
-_CLOSE = (
+_CLOSE = fixed(
     update(grants)
     .where(grants.c.grant_id == bindparam("wanted_id"), grants.c.closed_at.is_(None))
     .values(closed_at=bindparam("now"), closed_cause=bindparam("cause"))
+)
+_SHARED = select(grants.c.grant_id).where(
+    grants.c.environment_id == bindparam("environment"),
+    grants.c.session_key == bindparam("key"),
+    grants.c.client_id == bindparam("client"),
+    grants.c.sub == bindparam("owner"),
+    grants.c.scope == bindparam("words"),
+    grants.c.session_id.is_(None),
+    grants.c.closed_at.is_(None),
+    grants.c.expires_at >= bindparam("until"),
+    grants.c.opened_at > bindparam("revoked"),
+    grants.c.logout_owed.is_(True),
 )
 
 
@@ -161,6 +174,28 @@ def open_grant(tx: Tx, grant: Grant, ground: Ground, *, expires_at: int, now: in
     if tx.execute(_OPEN, row).rowcount != 1:
         raise Refused(Reason.ASSERTION_REVOKED)
     return kept
+
+
+def share_grant(tx: Tx, grant: Grant, ground: Ground, *, expires_at: int, now: int) -> Grant:
+    """A grant that cannot be renewed, kept so that its client can be told of its end: one for all of its exchanges.
+
+    Raises Refused as `open_grant` does.
+    """
+    if grant.user is None:
+        raise ValueError("a grant without a user is not kept")
+    row = {
+        "environment": ground.environment_id,
+        "key": ground.session_key,
+        "client": grant.client.client_id,
+        "owner": grant.user.sub,
+        "words": " ".join(grant.scope),
+        "until": expires_at,
+        "revoked": -1 if grant.user.revoked_at is None else grant.user.revoked_at,  # such a one is being closed
+    }
+    shared = tx.execute(_SHARED, row).scalar()
+    if shared is None:
+        return open_grant(tx, grant, ground, expires_at=expires_at, now=now)
+    return replace(grant, grant_id=str(shared), horizon=expires_at, session_ends_at=expires_at)
 
 
 def close(tx: Tx, grant_id: str, cause: Cause, now: int) -> bool:

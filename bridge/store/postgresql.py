@@ -10,9 +10,10 @@ import psycopg
 from psycopg.abc import PQGen
 from psycopg.conninfo import make_conninfo
 from psycopg.pq import TransactionStatus
-from sqlalchemy import URL, Connection, Engine, ExceptionContext, create_engine, event
+from sqlalchemy import URL, ExceptionContext, create_engine, event
 
-from bridge.store.engines import Access, NoAnswer
+from bridge.store.engines import Access, Driver, NoAnswer
+from bridge.store.transaction import Tx
 
 T = TypeVar("T")
 
@@ -61,14 +62,14 @@ class _Connection(psycopg.Connection[Any]):
         raise NoAnswerInTime
 
 
-def engine(url: URL) -> Engine:
-    """An engine for a URL of this driver, whose transactions bring their limits along."""
+def driver(url: URL) -> Driver:
+    """The driver for a URL of its kind; its transactions bring their limits along."""
     made = create_engine(
         url,
         hide_parameters=True,
         use_native_hstore=False,  # it would ask for the type on every new connection
         pool_size=8,
-        max_overflow=24,
+        max_overflow=36,  # 32 threads that answer, and those that deliver
         pool_timeout=4,
         pool_use_lifo=True,  # so that the server may close the idle ones
         connect_args={
@@ -80,9 +81,8 @@ def engine(url: URL) -> Engine:
         },
     )
     event.listen(made, "do_connect", _connect)
-    event.listen(made, "begin", _begin)
     event.listen(made, "handle_error", _leave_a_demoted_primary)
-    return made
+    return Driver(made, _begin, _is_lost)
 
 
 def understands(url: URL) -> bool:
@@ -99,17 +99,25 @@ def _connect(_: object, __: object, arguments: list[Any], options: dict[str, Any
     return _Connection.connect(*arguments, **options)
 
 
-def _begin(tx: Connection) -> None:
-    access: Access = tx.get_execution_options()["access"]
-    driver: Any = tx.connection.driver_connection
-    driver.answer_timeout = None if access is Access.MIGRATE else ANSWER_TIMEOUT
-    tx.exec_driver_sql(_BEGINS[access])
+def _begin(connection: Any, access: Access) -> None:
+    connection.answer_timeout = None if access is Access.MIGRATE else ANSWER_TIMEOUT
+    connection.execute(_BEGINS[access])
+
+
+def _is_lost(connection: Any, error: Exception, access: Access) -> bool:
+    return _is_demoted(error, access) or bool(connection.closed or connection.broken)
 
 
 def _leave_a_demoted_primary(context: ExceptionContext) -> None:
+    """The same for what goes through SQLAlchemy."""
+    if isinstance(context.connection, Tx) and _is_demoted(context.original_exception, context.connection.access):
+        context.is_disconnect = True
+
+
+def _is_demoted(error: BaseException, access: Access) -> bool:
     """After a switch-over the connections to the old primary live on, but can write no more: they are given up."""
-    if not isinstance(context.original_exception, psycopg.errors.ReadOnlySqlTransaction) or context.connection is None:
-        return
-    if context.connection.get_execution_options()["access"] is Access.READ:
+    if not isinstance(error, psycopg.errors.ReadOnlySqlTransaction):
+        return False
+    if access is Access.READ:
         raise AssertionError("a reading transaction writes")
-    context.is_disconnect = True
+    return True

@@ -12,6 +12,7 @@ from bridge.model import Assertion, Identity, Json, User
 from bridge.reasons import Reason
 from bridge.store.database import Tx, insert_if_absent
 from bridge.store.tables import upstream_sessions, upstream_sids, users
+from bridge.store.transaction import fixed
 from bridge.store.upstream import outlives, remember, remember_sid, session_end, sign_in_time
 from bridge.store.users import USER_COLUMNS, user_of
 from bridge.store.users import by_id as user_by_id
@@ -33,7 +34,8 @@ class Known:
     ended: bool = False
 
 
-_FIND = (
+_DUMP = json.JSONEncoder(sort_keys=True, separators=(",", ":")).encode
+_FIND = fixed(
     select(
         *USER_COLUMNS,
         users.c.credentials_digest,
@@ -61,10 +63,12 @@ _FIND = (
     )
     .where(users.c.environment_id == bindparam("environment"), users.c.user_id == bindparam("user"))
 )
-_ADD = insert_if_absent(
-    users, "environment_id", "user_id", "sub", "claims", "credentials_digest", "told_at", "created_at", "updated_at"
+_ADD = fixed(
+    insert_if_absent(
+        users, "environment_id", "user_id", "sub", "claims", "credentials_digest", "told_at", "created_at", "updated_at"
+    )
 )
-_UPDATE = (
+_UPDATE = fixed(
     update(users)
     .where(
         users.c.environment_id == bindparam("environment"),
@@ -115,7 +119,9 @@ def recognise(tx: Tx, identity: Identity, assertion: Assertion, *, primary_envir
         row = tx.execute(_FIND, _key(identity, assertion)).one()
     auth_time = _session_remembered(tx, row, assertion, now)
     first_seen_at = now if row.auth_time is None else row.first_seen_at
-    user = replace(user_of(row), claims=json.loads(claims))
+    user = user_of(row)
+    if claims != row.claims:
+        user = replace(user, claims=json.loads(claims))
     # Signing out everywhere ends no session at Dynamic: what was seen of one before opens nothing silently any more.
     everywhere = first_seen_at is not None and user.was_revoked_since(first_seen_at)
     return Known(user, auth_time, first_seen_at, signed_out=row.signed_out_at is not None or everywhere)
@@ -250,4 +256,4 @@ def _add(tx: Tx, identity: Identity, *, primary_environment: str, now: int) -> N
 
 
 def _dumped(claims: Json) -> str:
-    return json.dumps(claims, sort_keys=True, separators=(",", ":"))
+    return _DUMP(claims)

@@ -16,6 +16,7 @@ from bridge.store.database import Tx
 from bridge.store.grants import KeptGrant, kept_grant
 from bridge.store.handles import digest_of, is_refresh_token, new_refresh_token, pad_between, successor_of
 from bridge.store.tables import grants, refresh_tokens, users
+from bridge.store.transaction import fixed
 from bridge.store.users import USER_BESIDE, user_of
 
 
@@ -38,7 +39,7 @@ _HEAD = (
     .where(_family.c.grant_id == refresh_tokens.c.grant_id, _family.c.state == "unspent")
     .scalar_subquery()
 )
-_FIND = (
+_FIND = fixed(
     select(
         grants,
         *USER_BESIDE,
@@ -54,18 +55,18 @@ _FIND = (
     )
     .where(refresh_tokens.c.digest == bindparam("wanted"))
 )
-_HAND_OUT = insert(refresh_tokens)
-_SPEND = (
+_HAND_OUT = fixed(insert(refresh_tokens), "digest", "grant_id", "sequence", "state", "issued_at", "expires_at")
+_SPEND = fixed(
     update(refresh_tokens)
     .where(refresh_tokens.c.digest == bindparam("wanted"), refresh_tokens.c.state == "unspent")
     .values(state="spent", spent_at=bindparam("now"), pad=bindparam("new_pad"))
 )
-_EXTEND = (
+_EXTEND = fixed(
     update(refresh_tokens)
     .where(refresh_tokens.c.digest == bindparam("wanted"), refresh_tokens.c.state == "unspent")
     .values(expires_at=bindparam("idle_at"))
 )
-_PADS = (
+_PADS = fixed(
     select(refresh_tokens.c.pad)
     .where(
         refresh_tokens.c.grant_id == bindparam("family"),

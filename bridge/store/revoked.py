@@ -8,6 +8,7 @@ from sqlalchemy import bindparam, select
 from bridge.model import User
 from bridge.store.database import Tx, insert_if_absent
 from bridge.store.tables import grants, revoked_tokens, users
+from bridge.store.transaction import fixed
 from bridge.store.users import USER_COLUMNS, user_of
 
 
@@ -21,9 +22,9 @@ class Standing:
     userinfo_claims: tuple[str, ...]  # that its grant's request asked for by name
 
 
-_REVOKE = insert_if_absent(revoked_tokens, "jti", "expires_at")
+_REVOKE = fixed(insert_if_absent(revoked_tokens, "jti", "expires_at"))
 _IS_REVOKED = select(revoked_tokens.c.jti).where(revoked_tokens.c.jti == bindparam("wanted_jti"))
-_STANDING = (
+_STANDING = fixed(
     select(
         *USER_COLUMNS,
         _IS_REVOKED.scalar_subquery().label("revoked"),

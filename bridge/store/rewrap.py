@@ -37,5 +37,6 @@ def rewrap(tx: Tx, sealer: Sealer) -> int:
 
 def _sealed(tx: Tx) -> Iterator[tuple[Column[str], Column[str], Any, str]]:
     for key, value in SEALED:
-        for name, sealed in tx.execute(select(key, value).order_by(key)).all():
+        found: Any = tx.execute(select(key, value).order_by(key))
+        for name, sealed in found.all():
             yield key, value, name, sealed

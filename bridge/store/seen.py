@@ -3,10 +3,11 @@
 from bridge.model import Assertion
 from bridge.store.database import Tx, insert_if_absent
 from bridge.store.tables import seen_assertions
+from bridge.store.transaction import fixed
 
 _KEPT_AFTER_EXPIRY = 60  # seconds; longer than the verifier's tolerance
 
-_REMEMBER = insert_if_absent(seen_assertions, "environment_id", "digest", "expires_at")
+_REMEMBER = fixed(insert_if_absent(seen_assertions, "environment_id", "digest", "expires_at"))
 
 
 def take_once(tx: Tx, assertion: Assertion) -> bool:

@@ -11,6 +11,7 @@ from sqlalchemy import and_, bindparam, or_, select, text, tuple_, update
 from bridge.model import Assertion, Session
 from bridge.store.database import Tx
 from bridge.store.tables import grants, upstream_sessions, upstream_sids
+from bridge.store.transaction import fixed
 
 REFRESH_TAKES = 2  # seconds at most from the tokens of a new sid to the end of the old one, or the other way round
 
@@ -18,8 +19,9 @@ _KEPT_AFTER_EXPIRY = 60  # seconds; clocks differ
 
 # One statement, so that of any number at once the earliest beginning and the latest end remain. What Dynamic issued
 # after it had ended an earlier sid of the session opens it again.
-_REMEMBER = text(
-    """
+_REMEMBER = fixed(
+    text(
+        """
     INSERT INTO upstream_sessions AS kept
         (environment_id, session_key, user_id, auth_time, expires_at, first_seen_at)
     VALUES (:environment_id, :session_key, :user_id, :auth_time, :expires_at, :now)
@@ -30,9 +32,11 @@ _REMEMBER = text(
     WHERE kept.user_id = excluded.user_id
     RETURNING auth_time
     """
+    )
 )
-_REMEMBER_SID = text(
-    """
+_REMEMBER_SID = fixed(
+    text(
+        """
     INSERT INTO upstream_sids AS kept (environment_id, sid, session_key, issued_at, expires_at)
     VALUES (:environment_id, :sid, :session_key, :issued_at, :expires_at)
     ON CONFLICT (environment_id, sid) DO UPDATE SET
@@ -40,6 +44,7 @@ _REMEMBER_SID = text(
         issued_at = CASE WHEN excluded.issued_at > kept.issued_at THEN excluded.issued_at ELSE kept.issued_at END,
         expires_at = CASE WHEN excluded.expires_at > kept.expires_at THEN excluded.expires_at ELSE kept.expires_at END
     """
+    )
 )
 _END = text(
     """

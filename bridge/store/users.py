@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import replace
+from operator import attrgetter
 from typing import Any
 
 from sqlalchemy import Row, bindparam, case, select, update
@@ -9,6 +10,7 @@ from sqlalchemy import Row, bindparam, case, select, update
 from bridge.model import Identity, User
 from bridge.store.database import Tx
 from bridge.store.tables import users
+from bridge.store.transaction import fixed
 
 USER_COLUMNS = (
     users.c.sub,
@@ -25,12 +27,15 @@ USER_COLUMNS = (
 USER_BESIDE = tuple(column.label(f"user_{column.name}") for column in USER_COLUMNS)
 """The same beside another table's columns, for `user_of(row, prefix="user_")`."""
 
-_PROFILE = select(users.c.claims).where(
-    users.c.environment_id == bindparam("environment"),
-    users.c.user_id == bindparam("user"),
-    users.c.credentials_digest == bindparam("digest"),
+_VALUES = {prefix: attrgetter(*(f"{prefix}{column.name}" for column in USER_COLUMNS)) for prefix in ("", "user_")}
+_PROFILE = fixed(
+    select(users.c.claims).where(
+        users.c.environment_id == bindparam("environment"),
+        users.c.user_id == bindparam("user"),
+        users.c.credentials_digest == bindparam("digest"),
+    )
 )
-_BY_SUB = select(*USER_COLUMNS).where(users.c.sub == bindparam("wanted_sub"))
+_BY_SUB = fixed(select(*USER_COLUMNS).where(users.c.sub == bindparam("wanted_sub")))
 _BY_ID = select(*USER_COLUMNS).where(
     users.c.environment_id == bindparam("environment"), users.c.user_id == bindparam("user")
 )
@@ -91,9 +96,7 @@ def by_id(tx: Tx, environment_id: str, user_id: str) -> User | None:
 
 def user_of(row: Row[*tuple[Any, ...]], prefix: str = "") -> User:
     """The user in a row that holds USER_COLUMNS, each name behind `prefix`."""
-    sub, environment_id, user_id, claims, disabled_at, revoked_at, session_ended_at, deleted_at = (
-        getattr(row, f"{prefix}{column.name}") for column in USER_COLUMNS
-    )
+    sub, environment_id, user_id, claims, disabled_at, revoked_at, session_ended_at, deleted_at = _VALUES[prefix](row)
     return User(
         sub,
         environment_id,

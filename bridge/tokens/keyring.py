@@ -90,6 +90,15 @@ class Keyring:
         """The key document (RFC 7517 section 5): all keys that verify, the ones to come included."""
         return self._current(now).jwks
 
+    def keep_fresh(self, now: int) -> None:
+        """Read the keys and take what steps are due, so that no request has to: for a thread beside the requests."""
+        if self._rests(now):
+            return
+        with self._reading:
+            done = self._read(now)
+        if done:
+            self._take_steps(now)
+
     def _current(self, now: int) -> _Snapshot:
         """What was read last, after another read if that is due and can be had."""
         held = self._held

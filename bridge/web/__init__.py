@@ -1,10 +1,12 @@
 """Flask's room: it turns requests into what the protocol room reads, and answers into responses.
 
-    endpoints, hooks          machines: clients, and Dynamic's webhooks
+    rsgi, wsgi                the two doors: our own server's, and any other's (peers: where a request comes from)
+    endpoints                 machines: the protocol's endpoints, discovery and keys, without Flask
+    hooks                     Dynamic's webhooks
     browser                   people: what a step of the protocol room is as a response, with its cookies
-    documents, pages          anybody: discovery and keys; what this server is, and what a refusal means
+    pages                     anybody: what this server is, and what a refusal means
     ops, security_txt         operators, and whoever found a vulnerability
-    answers                   what several of them answer with
+    answers                   JSON from Flask's part
     edge                      what nobody else answered
 
     page                      every page, under the headers with which it is safe to show

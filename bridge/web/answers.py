@@ -1,37 +1,10 @@
-"""What several endpoints answer with: a JSON document that nobody keeps; and what the log says of a refusal."""
+"""Answers as Flask's responses, for what Flask answers beside pages: JSON, by the functions that make it elsewhere."""
 
-import logging
-import secrets
-from collections.abc import Mapping
+from flask import Response
 
-from flask import Response, jsonify, request
-
-from bridge.errors import NotServed, Unavailable
-
-log = logging.getLogger(__name__)
+from bridge.oauth.request import Answer
 
 
-def uncached(document: Mapping[str, object], status: int) -> Response:
-    """A JSON document of this moment."""
-    response = jsonify(document)
-    response.status_code = status
-    response.headers["Cache-Control"] = "no-store"
-    return response
-
-
-def log_refusal(why: NotServed) -> str:
-    """Log why the answer is no; the id under which the caller can ask about it."""
-    request_id = secrets.token_hex(8)
-    level = logging.WARNING if isinstance(why, Unavailable) else logging.INFO
-    log.log(
-        level,
-        "unavailable" if isinstance(why, Unavailable) else "refused",
-        extra={
-            "request_id": request_id,
-            "path": request.path,
-            "reason": why.reason.code,
-            "detail": why.detail,
-            "peer": request.remote_addr,
-        },
-    )
-    return request_id
+def response_of(answer: Answer) -> Response:
+    """The response that an answer is."""
+    return Response(answer.body, status=answer.status, headers=answer.headers)

@@ -33,9 +33,9 @@ from bridge.oauth.steps import (
 )
 from bridge.web import render, signin_pages, untrusted
 from bridge.web.account_view import account_response
-from bridge.web.answers import log_refusal
 from bridge.web.bundle import PATH, Bundle
 from bridge.web.device import printable
+from bridge.web.endpoints import log_refusal
 from bridge.web.page import Bundled
 from bridge.web.wording import for_people
 
@@ -205,7 +205,7 @@ _SECRETIVE = {"Cache-Control": "no-store", "Referrer-Policy": "no-referrer"}
 
 def _error(step: ShowError, reasons_url: str) -> Response:
     why, client = step.why, step.client
-    request_id = log_refusal(why)
+    request_id = log_refusal(why, request.path, request.remote_addr or "")
     name, back = _known_as(client)
     title, sentence = for_people(why)
     page = render.Error(

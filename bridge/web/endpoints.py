@@ -1,16 +1,29 @@
-"""The protocol's endpoints: its functions behind a thin door that reads a request and sends an answer."""
+"""The endpoints for machines: the protocol's functions and the public documents, by path, without any framework.
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+They are what is asked for most, so no framework stands before them (docs/decisions/0019). Two thin doors bring requests
+here: `rsgi` from our own server, `wsgi` from any other and from the tests.
+"""
 
-from flask import Blueprint, Response, request
+import hashlib
+import json
+import logging
+import secrets
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from http import HTTPStatus
 
 from bridge.clock import Clock
-from bridge.errors import Unavailable
-from bridge.oauth.request import MAX_BODY_BYTES, Answer, HttpRequest
-from bridge.web.answers import log_refusal
+from bridge.errors import NotServed, Unavailable
+from bridge.keylife import JWKS_MAX_AGE
+from bridge.oauth.request import Answer, HttpRequest, json_answer
 
-_READ_HEADERS = ("authorization", "content-type", "origin")
+log = logging.getLogger(__name__)
+
+READ_HEADERS = ("authorization", "content-type", "origin", "if-none-match")
+"""What an endpoint may look at."""
+
+CorsOrigins = Callable[[int], frozenset[str]]
+"""Which origins are registered at a moment. Raises Unavailable."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,53 +40,130 @@ class Endpoint:
     cors: bool = False
 
 
-def endpoint_blueprint(
-    endpoints: Sequence[Endpoint], *, clock: Clock, cors_origins: Callable[[int], frozenset[str]]
-) -> Blueprint:
-    """The blueprint of the protocol endpoints. `cors_origins` tells which origins are registered at a moment."""
-    blueprint = Blueprint("endpoints", __name__)
-    for endpoint in endpoints:
-        _add(blueprint, endpoint, clock, cors_origins)
-    return blueprint
+@dataclass(frozen=True, slots=True)
+class Document:
+    """A public document: served to anybody, for a while without asking again. `body`: its bytes at a moment."""
+
+    paths: Sequence[str]
+    body: Callable[[int], bytes] = field(repr=False)
 
 
-def _add(
-    blueprint: Blueprint,
-    endpoint: Endpoint,
-    clock: Clock,
-    cors_origins: Callable[[int], frozenset[str]],
-) -> None:
-    def view() -> Response:
-        now = clock()
-        allowed = _cors_headers(endpoint, now, cors_origins)
-        if request.method == "OPTIONS":
-            return Response(status=204, headers=allowed)
-        return _response(endpoint.respond(_read_request(now)), allowed)
+@dataclass(frozen=True, slots=True)
+class Route:
+    """What stands at one path. `quick`: it takes no time worth a thread, whatever the database is doing."""
 
-    methods = [*endpoint.methods, *(["OPTIONS"] if endpoint.cors else [])]
-    blueprint.add_url_rule(
-        endpoint.path, endpoint=endpoint.metadata, view_func=view, methods=methods, provide_automatic_options=False
+    path: str
+    methods: frozenset[str]
+    respond: Callable[[HttpRequest], Answer] = field(repr=False)
+    quick: bool = False
+
+
+class Routes:
+    """The endpoints for machines by path. `prefix`: the path of the issuer."""
+
+    def __init__(
+        self,
+        endpoints: Iterable[Endpoint],
+        documents: Iterable[Document],
+        *,
+        prefix: str,
+        clock: Clock,
+        cors_origins: CorsOrigins,
+    ) -> None:
+        self.clock = clock
+        routes = [_endpoint_route(endpoint, prefix, cors_origins) for endpoint in endpoints]
+        routes += [_document_route(path, document.body) for document in documents for path in document.paths]
+        routes.append(Route("/healthz", frozenset({"GET"}), lambda _: json_answer(200, {"status": "ok"}), quick=True))
+        self._by_path = {route.path: route for route in routes}
+
+    @property
+    def paths(self) -> frozenset[str]:
+        """Every path that something stands at."""
+        return frozenset(self._by_path)
+
+    def find(self, path: str) -> Route | None:
+        """What stands at a path, if it is for machines."""
+        return self._by_path.get(path)
+
+
+def answer_to(route: Route, request: HttpRequest) -> Answer:
+    """The answer to a request, whatever happens: its refusal logged, a bug of ours too (status 500).
+
+    HEAD is answered as GET; its body is the door's to leave out.
+    """
+    try:
+        method = "GET" if request.method == "HEAD" else request.method
+        if method not in route.methods:
+            return _method_not_allowed(route)
+        answer = route.respond(request)
+    except Exception as error:  # noqa: BLE001 - the edge, as web/edge is for Flask's part
+        return bug_answer(error)
+    if answer.why is None:
+        return answer
+    request_id = log_refusal(answer.why, route.path, request.peer)
+    return replace(answer, headers={**answer.headers, "X-Request-Id": request_id})
+
+
+def log_refusal(why: NotServed, path: str, peer: str) -> str:
+    """Log why the answer is no; the id under which the caller can ask about it."""
+    request_id = secrets.token_hex(8)
+    level = logging.WARNING if isinstance(why, Unavailable) else logging.INFO
+    log.log(
+        level,
+        "unavailable" if isinstance(why, Unavailable) else "refused",
+        extra={
+            "request_id": request_id,
+            "path": path,
+            "reason": why.reason.code,
+            "detail": why.detail,
+            "peer": peer,
+        },
     )
+    return request_id
 
 
-def _read_request(now: int) -> HttpRequest:
-    headers = {name: value for name in _READ_HEADERS if (value := request.headers.get(name)) is not None}
-    return HttpRequest(request.method, headers, request.stream.read(MAX_BODY_BYTES + 1), request.remote_addr or "", now)
+def error_answer(status: int, description: str | None = None) -> Answer:
+    """An error that is no refusal of the protocol's: fixed words, nothing of the request."""
+    error = "invalid_request" if status < 500 else "server_error"
+    document = {"error": error, "error_description": description or HTTPStatus(status).phrase}
+    headers = {"Content-Type": "application/json", "Cache-Control": "no-store"}
+    return Answer(status, headers, json.dumps(document, separators=(",", ":")).encode())
 
 
-def _response(answer: Answer, more: Mapping[str, str]) -> Response:
-    headers = {**answer.headers, **more}
-    if answer.why is not None:
-        headers["X-Request-Id"] = log_refusal(answer.why)
-    return Response(answer.body, status=answer.status, headers=headers)
+def bug_answer(error: Exception) -> Answer:
+    """The answer after a bug of ours, which is logged whole."""
+    request_id = secrets.token_hex(8)
+    log.error("bug", exc_info=error, extra={"request_id": request_id})
+    answer = error_answer(500, "Internal error")
+    return replace(answer, headers={**answer.headers, "X-Request-Id": request_id})
 
 
-def _cors_headers(endpoint: Endpoint, now: int, cors_origins: Callable[[int], frozenset[str]]) -> Mapping[str, str]:
+def _method_not_allowed(route: Route) -> Answer:
+    answer = error_answer(405)
+    allowed = sorted(route.methods | ({"HEAD"} if "GET" in route.methods else set()))
+    return replace(answer, headers={**answer.headers, "Allow": ", ".join(allowed)})
+
+
+def _endpoint_route(endpoint: Endpoint, prefix: str, cors_origins: CorsOrigins) -> Route:
+    if not endpoint.cors:
+        return Route(f"{prefix}{endpoint.path}", frozenset(endpoint.methods), endpoint.respond)
+
+    def respond(request: HttpRequest) -> Answer:
+        allowed = _cors_headers(endpoint, request, cors_origins)
+        if request.method == "OPTIONS":
+            return Answer(204, allowed, b"")
+        answer = endpoint.respond(request)
+        return replace(answer, headers={**answer.headers, **allowed}) if allowed else answer
+
+    return Route(f"{prefix}{endpoint.path}", frozenset({*endpoint.methods, "OPTIONS"}), respond)
+
+
+def _cors_headers(endpoint: Endpoint, request: HttpRequest, cors_origins: CorsOrigins) -> Mapping[str, str]:
     origin = request.headers.get("origin")
-    if not endpoint.cors or origin is None:
+    if origin is None:
         return {}
     try:
-        registered = origin in cors_origins(now)
+        registered = origin in cors_origins(request.now)
     except Unavailable:
         registered = False
     if not registered:
@@ -84,3 +174,32 @@ def _cors_headers(endpoint: Endpoint, now: int, cors_origins: Callable[[int], fr
         headers["Access-Control-Allow-Headers"] = "Authorization, Content-Type"
         headers["Access-Control-Max-Age"] = "600"
     return headers
+
+
+def _document_route(path: str, body_at: Callable[[int], bytes]) -> Route:
+    """Any origin may read it, credentials play no part. The answer is made anew only when the bytes are others."""
+    whole = _document_answer(b"")
+
+    def respond(request: HttpRequest) -> Answer:
+        nonlocal whole
+        body = body_at(request.now)
+        if body is not whole.body:
+            whole = _document_answer(body)
+        answer = whole
+        known = request.headers.get("if-none-match")
+        if known is not None and answer.headers["ETag"] in known:
+            return replace(answer, status=304, body=b"")
+        return answer
+
+    return Route(path, frozenset({"GET"}), respond, quick=True)
+
+
+def _document_answer(body: bytes) -> Answer:
+    headers = {
+        "Content-Type": "application/json",
+        "Cache-Control": f"public, max-age={JWKS_MAX_AGE}",
+        "ETag": f'"{hashlib.sha256(body).hexdigest()[:32]}"',
+        "Access-Control-Allow-Origin": "*",
+        "X-Content-Type-Options": "nosniff",
+    }
+    return Answer(200, headers, body)

@@ -7,8 +7,10 @@ from flask import Blueprint, Response, request
 from bridge.clock import Clock
 from bridge.dynamic.webhooks import MAX_BODY_BYTES, PATH, SIGNATURE_HEADER
 from bridge.errors import NotServed, Refused, Unavailable
+from bridge.oauth.request import json_answer
 from bridge.reasons import Explained, Reason
-from bridge.web.answers import log_refusal, uncached
+from bridge.web.answers import response_of
+from bridge.web.endpoints import log_refusal
 
 Receive = Callable[[str, bytes, str | None, int], None]
 """Takes the environment's id, the body, its signature and the time. Raises Refused, Unavailable."""
@@ -38,15 +40,15 @@ def hook_blueprint(receive: Receive, *, clock: Clock) -> Blueprint:
             receive(environment, body, request.headers.get(SIGNATURE_HEADER), clock())
         except NotServed as why:
             return _refusal(why)
-        return uncached({"status": "ok"}, 200)
+        return response_of(json_answer(200, {"status": "ok"}))
 
     return blueprint
 
 
 def _refusal(why: NotServed) -> Response:
     status = 503 if isinstance(why, Unavailable) else _STATUSES.get(why.reason, 400)
-    answer = uncached({"error": why.reason.code, "error_description": why.reason.means}, status)
-    answer.headers["X-Request-Id"] = log_refusal(why)
+    answer = response_of(json_answer(status, {"error": why.reason.code, "error_description": why.reason.means}))
+    answer.headers["X-Request-Id"] = log_refusal(why, request.path, request.remote_addr or "")
     if why.retry_after is not None:
         answer.headers["Retry-After"] = str(why.retry_after)
     return answer

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 from browsing import CALLBACK, WEB, Browser
-from conftest import OFFLINE, Bridge
+from conftest import OFFLINE, Bridge, decoded
 from joserfc import jwt
 from joserfc.jwk import KeySet
 from receiving import Receiver, accepted, receiving
@@ -262,3 +262,30 @@ def test_no_token_and_no_address_stands_in_the_database_or_the_log(
             assert "eyJ" not in str(row)
             assert receiver.uri not in str(row)
     assert "eyJ" not in caplog.text
+
+
+def test_exchanges_of_one_session_share_a_grant_until_their_user_is_signed_out(
+    told: Bridge, delivery: Delivery, receiver: Receiver
+) -> None:
+    user = told.user()
+    assertion = told.assertion(user)
+
+    def exchanged(scope: str = "openid profile") -> str:
+        answer = told.exchange(assertion, scope=scope)
+        assert answer.status_code == 200, answer.json
+        return str(answer.json["access_token"])
+
+    grants = {str(decoded(told, exchanged())["grant_id"]) for _ in range(5)}
+    assert len(grants) == 1
+    assert decoded(told, exchanged("openid"))["grant_id"] not in grants, "what was allowed is told of each"
+    before = exchanged()
+    assert told.userinfo(before).status_code == 200
+    end_all(told, user)
+    assert told.userinfo(before).status_code == 401
+    delivery.run_due(told.clock())
+    assert len(receiver.tokens) == 1, "one session, one client: told once"
+
+    told.clock.forward(60)
+    again = told.exchange(told.assertion(user), scope="openid profile").json["access_token"]
+    assert decoded(told, again)["grant_id"] not in grants
+    assert told.userinfo(again).status_code == 200

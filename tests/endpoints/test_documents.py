@@ -16,7 +16,8 @@ def test_both_metadata_documents_are_one_and_name_what_is_there(bridge: Bridge) 
     document = bridge.http.get(OPENID).json
     assert document == bridge.http.get(OAUTH).json
     assert document["issuer"] == ISSUER
-    paths = {rule.rule for rule in bridge.http.application.url_map.iter_rules()}
+    app = bridge.http.application
+    paths = {rule.rule for rule in app.url_map.iter_rules()} | app.wsgi_app.routes.paths
     for name, url in document.items():
         if name.endswith("_endpoint") or name == "jwks_uri":
             assert url.removeprefix(ISSUER) in paths

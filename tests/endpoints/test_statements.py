@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 from conftest import OFFLINE, Bridge
-from sqlalchemy import Engine, event
+from watching import hearing
 
 pytestmark = pytest.mark.both_databases
 
@@ -16,22 +16,16 @@ def counting() -> Iterator[dict[str, int]]:
     """The statements and the transactions of a block; reading ones are ended by a commit as well."""
     counts = {"statements": 0, "writes": 0, "commits": 0}
 
-    def executed(_: Any, __: Any, statement: str, *___: Any) -> None:
+    def heard(statement: str) -> None:
         if statement.startswith("BEGIN"):
             counts["writes"] += "IMMEDIATE" in statement or "READ COMMITTED" in statement
+        elif statement == "COMMIT":
+            counts["commits"] += 1
         else:
             counts["statements"] += 1
 
-    def committed(_: Any) -> None:
-        counts["commits"] += 1
-
-    event.listen(Engine, "before_cursor_execute", executed)
-    event.listen(Engine, "commit", committed)
-    try:
+    with hearing(heard):
         yield counts
-    finally:
-        event.remove(Engine, "before_cursor_execute", executed)
-        event.remove(Engine, "commit", committed)
 
 
 def cost(request: Callable[[], Any]) -> dict[str, int]:

@@ -30,6 +30,7 @@ class Desk:
         The other app's goes: a cookie of localhost goes to all its ports, and there is one of that name.
         """
         stage = self.stage(strategy)
+        stage.settles()  # an answer that is late would set it anew
         self.browser.driver.delete_cookie(COOKIE)
         stage.open()
         stage.press("sign-in")

@@ -27,7 +27,7 @@ EXCHANGES = {
     *("exchange RS256", "exchange ES256", "exchange RS256, small token", "exchange RS256, new sign-in"),
     "exchange RS256, refresh token",
 }
-CASES = EXCHANGES | {"refresh RS256", "userinfo", "introspection", "discovery", "jwks"}
+CASES = EXCHANGES | {"code RS256", "refresh RS256", "userinfo", "introspection", "discovery", "jwks"}
 
 
 @pytest.mark.slow

@@ -25,7 +25,7 @@ def test_a_faulty_receiver_costs_one_deadline(script: Script, fetcher: Fetcher) 
     with closing(FaultServer(script)) as faulty:
         began = time.monotonic()
         with pytest.raises(FetchFailed) as failed:
-            fetcher.post(faulty.url(), {"logout_token": "eyJ"}, deadline=DEADLINE)
+            fetcher.post_form(faulty.url(), {"logout_token": "eyJ"}, deadline=DEADLINE)
         assert time.monotonic() - began < DEADLINE + SLACK
         assert "secret" not in str(failed.value)
         assert faulty.accepted <= 1
@@ -34,12 +34,12 @@ def test_a_faulty_receiver_costs_one_deadline(script: Script, fetcher: Fetcher) 
 @pytest.mark.parametrize("script", [FAULTS[name] for name in sorted(LARGE)])
 def test_whatever_follows_the_head_of_an_answer_is_not_waited_for(script: Script, fetcher: Fetcher) -> None:
     with closing(FaultServer(script)) as server:
-        assert fetcher.post(server.url(), {"logout_token": "eyJ"}, deadline=2) == 200
+        assert fetcher.post_form(server.url(), {"logout_token": "eyJ"}, deadline=2) == 200
 
 
 def test_the_form_is_sent_as_it_is_and_the_status_returned(fetcher: Fetcher) -> None:
     with closing(FaultServer(answer(b"", "204 No Content"))) as server:
-        assert fetcher.post(server.url(), {"logout_token": "a.b&c=d"}, deadline=2) == 204
+        assert fetcher.post_form(server.url(), {"logout_token": "a.b&c=d"}, deadline=2) == 204
         (request,) = server.requests
     head, _, body = request.partition("\r\n\r\n")
     assert {"Content-Type: application/x-www-form-urlencoded", "Content-Length: 24"} < set(head.splitlines())
@@ -50,7 +50,7 @@ def test_a_full_bulkhead_is_nobodys_fault(fetcher: Fetcher) -> None:
     with closing(FaultServer(silent)) as server:
         for failure in (FetchFailed, NotCalled):
             with pytest.raises(failure):
-                fetcher.post(server.url(), {}, deadline=DEADLINE)
+                fetcher.post_form(server.url(), {}, deadline=DEADLINE)
             if failure is FetchFailed:
                 fetcher._free.acquire(timeout=2)
 
@@ -58,4 +58,4 @@ def test_a_full_bulkhead_is_nobodys_fault(fetcher: Fetcher) -> None:
 def test_a_fetcher_that_was_closed_calls_nobody(fetcher: Fetcher) -> None:
     fetcher.close()
     with closing(FaultServer(floods(b"", b""))) as server, pytest.raises(NotCalled):
-        fetcher.post(server.url(), {}, deadline=1)
+        fetcher.post_form(server.url(), {}, deadline=1)

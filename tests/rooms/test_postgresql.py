@@ -12,8 +12,9 @@ from typing import Any
 import psycopg
 import pytest
 from postgres import PostgresServer
-from sqlalchemy import Engine, event, text
+from sqlalchemy import text
 from sqlalchemy.exc import DataError, IntegrityError, ProgrammingError
+from watching import hearing
 
 from bridge.cli.schema import upgrade
 from bridge.errors import Unavailable
@@ -72,14 +73,10 @@ def test_who_writes_sees_what_others_committed_and_who_reads_sees_one_state(data
 def test_a_transaction_is_its_begin_its_statements_and_its_end(database: Database, database_url: str) -> None:
     said: list[str] = []
 
-    def listen(_: Any, __: Any, statement: str, *___: Any) -> None:
-        said.append(statement)
-
     database.decide(add("first"))  # what SQLAlchemy asks a new server is over now
-    event.listen(Engine, "before_cursor_execute", listen)
-    database.decide(add("second"))
-    event.remove(Engine, "before_cursor_execute", listen)
-    assert [statement.split()[0] for statement in said] == ["BEGIN", "INSERT"]
+    with hearing(said.append):
+        database.decide(add("second"))
+    assert [statement.split()[0] for statement in said] == ["BEGIN", "INSERT", "COMMIT"]
     assert said[0].count("SET LOCAL") == 3
 
 

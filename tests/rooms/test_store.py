@@ -8,6 +8,7 @@ from uuid import UUID, uuid5
 import pytest
 from databases import rows
 from sqlalchemy import Engine, event
+from watching import hearing
 
 from bridge import jose
 from bridge.cli.schema import upgrade
@@ -58,13 +59,12 @@ def writes(database: Database, who: Identity, by: Assertion | None = None) -> in
     """How many writing statements it takes to recognise this user."""
     written: list[str] = []
 
-    def count(_: Any, __: Any, statement: str, *___: Any) -> None:
+    def heard(statement: str) -> None:
         if statement.lstrip().startswith(("INSERT", "UPDATE", "DELETE")):
             written.append(statement)
 
-    event.listen(Engine, "after_cursor_execute", count)
-    recognise(database, who, by, now=NOW + 1)
-    event.remove(Engine, "after_cursor_execute", count)
+    with hearing(heard):
+        recognise(database, who, by, now=NOW + 1)
     return len(written)
 
 

@@ -4,12 +4,12 @@ A table changes by a hand-written migration first, and here second; a test compa
 """
 
 from bridge.store.tables.granted import codes, grants, refresh_tokens, revoked_tokens, seen_assertions
-from bridge.store.tables.journal import audit, outbox, receivers, webhook_events
+from bridge.store.tables.journal import audit, leases, outbox, receivers, webhook_events
 from bridge.store.tables.people import consents, requests, sessions, upstream_sessions, upstream_sids, users
 from bridge.store.tables.registered import client_credentials, clients, secrets, signing_keys
 from bridge.store.tables.schema import metadata
 
-REVISION = "0005"
+REVISION = "0006"
 """The migration that this code was written for: the head of migrations/versions."""
 
 __all__ = [
@@ -20,6 +20,7 @@ __all__ = [
     "codes",
     "consents",
     "grants",
+    "leases",
     "metadata",
     "outbox",
     "receivers",

@@ -19,6 +19,13 @@ audit = Table(
     Column("detail", Text, nullable=False),
 )
 
+leases = Table(
+    "leases",
+    metadata,
+    Column("name", String(64), primary_key=True),  # of a job that one of all instances does
+    Column("taken_until", BigInteger, nullable=False),
+)
+
 webhook_events = Table(
     "webhook_events",
     metadata,

@@ -1,0 +1,91 @@
+"""What a serving process does beside answering: a list of jobs, each at its interval, on one thread.
+
+    every process   what each needs for itself: our keys and Dynamic's, fresh before a request has to wait for them
+    one of all      what is done for the database: whoever gets the lease does it, however many instances there are
+
+`oidc-bridge serve` runs this in each worker. Under another server nothing here is missed by a request, only waited for;
+`oidc-bridge sweep` and `oidc-bridge deliver` then do the rest. A new job is a line in `jobs`.
+"""
+
+import logging
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+from bridge.clock import Clock, system_clock
+from bridge.config.settings import Config
+from bridge.errors import Unavailable
+from bridge.parts import Parts
+from bridge.store import Database, leases
+from bridge.store.sweep import sweep
+
+log = logging.getLogger(__name__)
+
+_TICK = 1.0  # seconds between looks at what is due
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """A piece of work. `every`: seconds from one time to the next; `shared`: one process of all does it."""
+
+    name: str
+    every: int
+    run: Callable[[int], object] = field(repr=False)
+    shared: bool = False
+
+
+def jobs(config: Config, parts: Parts) -> Sequence[Job]:
+    """What a serving process has to do."""
+    return (
+        Job("signing keys", 15, parts.keyring.keep_fresh),
+        *(Job("upstream keys", 15, known.keys.keep_fresh) for known in parts.verifier.known.values()),
+        Job(
+            "sweep",
+            3600,
+            lambda now: sweep(parts.database, now, audit_retention=config.audit_retention),
+            shared=True,
+        ),
+    )
+
+
+class Background:
+    """Does the jobs that are due until it is stopped. What fails is logged, and tried again at its next time."""
+
+    def __init__(self, database: Database, listed: Sequence[Job], clock: Clock = system_clock) -> None:
+        self._database = database
+        self._jobs = listed
+        self._clock = clock
+        self._due_at = [clock() + job.every for job in listed]  # the start has just done what is done at the start
+        self._stopped = threading.Event()
+
+    def start(self) -> None:
+        """Work on a thread of its own, which ends with the process."""
+        threading.Thread(target=self._run, name="background", daemon=True).start()
+
+    def stop(self) -> None:
+        """Begin nothing more."""
+        self._stopped.set()
+
+    def run_due(self) -> None:
+        """Do what is due now."""
+        for number, job in enumerate(self._jobs):
+            now = self._clock()
+            if now < self._due_at[number] and self._due_at[number] - now <= job.every:  # else the clock was set back
+                continue
+            self._due_at[number] = now + job.every
+            try:
+                if not job.shared or self._is_ours(job, now):
+                    job.run(now)
+            except Unavailable as unavailable:
+                log.warning("job not done", extra={"job": job.name, "cause": str(unavailable)})
+            except Exception:
+                log.exception("bug", extra={"job": job.name})
+
+    def _is_ours(self, job: Job, now: int) -> bool:
+        # A little less than the interval: who comes a second early next time is not put off for a whole one.
+        with self._database.writing() as tx:
+            return leases.take(tx, job.name, now, seconds=job.every - job.every // 10)
+
+    def _run(self) -> None:
+        while not self._stopped.wait(_TICK):
+            self.run_due()

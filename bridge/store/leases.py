@@ -1,0 +1,18 @@
+"""Leases: of any number of instances one does a piece of work, for as long as it is taken."""
+
+from sqlalchemy import text
+
+from bridge.store.database import Tx
+from bridge.store.transaction import fixed
+
+_TAKE = fixed(
+    text(
+        "INSERT INTO leases AS kept (name, taken_until) VALUES (:name, :until)"
+        " ON CONFLICT (name) DO UPDATE SET taken_until = excluded.taken_until WHERE kept.taken_until <= :now"
+    )
+)
+
+
+def take(tx: Tx, name: str, now: int, *, seconds: int) -> bool:
+    """Whether the work of that name is ours for so many seconds; one of those who ask is told so, under any race."""
+    return tx.execute(_TAKE, {"name": name, "until": now + seconds, "now": now}).rowcount == 1

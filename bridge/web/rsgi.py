@@ -1,0 +1,164 @@
+"""RSGI's door: what our own server, granian, calls for each request (docs/decisions/0019).
+
+One event loop reads bodies, so that a slow one holds up nobody, and answers what needs nobody else there and then.
+Pages, what has to wait for others, and everything that asks a database server go to a few threads.
+"""
+
+import asyncio
+import sys
+from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
+from io import BytesIO
+from typing import Any
+
+from bridge.oauth.request import MAX_BODY_BYTES, Answer, HttpRequest
+from bridge.waiting import MustWait, never_on_this_thread
+from bridge.web.endpoints import READ_HEADERS, Route, Routes, answer_to, bug_answer, error_answer
+from bridge.web.peers import peer_of
+
+MAX_LINE = 8190  # characters of path and query
+BODY_DEADLINE = 10  # seconds for a body to arrive in
+THREADS = 32  # as many as may ask a database server at once
+_SWITCH_INTERVAL = 0.001  # seconds that a thread may keep the loop waiting
+_TOO_LARGE = bytes(MAX_BODY_BYTES + 1)
+
+_Headers = list[tuple[str, str]]
+
+
+class RsgiDoor:
+    """The bridge as an RSGI application. `pages`: what is for people, as a WSGI application.
+
+    `at_once`: the database is a file, so that the loop itself may ask it. `proxies`: how many of ours stand before us.
+    """
+
+    def __init__(self, routes: Routes, pages: Any, *, at_once: bool, proxies: int) -> None:
+        self._routes = routes
+        self._pages = pages
+        self._at_once = at_once
+        self._proxies = proxies
+        self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="answer")
+
+    def __rsgi_init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Called once, on the thread of the loop."""
+        self._loop = loop
+        sys.setswitchinterval(_SWITCH_INTERVAL)
+        never_on_this_thread()
+
+    def __rsgi_del__(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Called when the last request has been answered."""
+        del loop
+        self._threads.shutdown(wait=False, cancel_futures=True)
+
+    async def __rsgi__(self, scope: Any, protocol: Any) -> None:
+        """Answer one request."""
+        if len(scope.path) + len(scope.query_string) > MAX_LINE:
+            _send(protocol, error_answer(414))
+            return
+        method = scope.method
+        body = b""
+        if method not in ("GET", "HEAD"):
+            try:
+                body = await _body(scope, protocol)
+            except TimeoutError:
+                _send(protocol, error_answer(408))
+                return
+        forwarded = scope.headers.get("x-forwarded-for") if self._proxies else None
+        peer = peer_of(scope.client.rpartition(":")[0].strip("[]"), forwarded, self._proxies)
+        route = self._routes.find(scope.path)
+        if route is None:
+            environ = _environ(scope, body, peer)
+            status, headers, page = await self._loop.run_in_executor(self._threads, self._page, environ)
+            protocol.response_bytes(status, headers, page)
+            return
+        read = scope.headers.get
+        headers_read = {name: value for name in READ_HEADERS if (value := read(name)) is not None}
+        request = HttpRequest(method, headers_read, body, peer, self._routes.clock())
+        answer = await self._answered(route, request)
+        _send(protocol, answer, body=method != "HEAD")
+
+    async def _answered(self, route: Route, request: HttpRequest) -> Answer:
+        if self._at_once or route.quick:
+            try:
+                return answer_to(route, request)
+            except MustWait:
+                pass
+        return await self._loop.run_in_executor(self._threads, answer_to, route, request)
+
+    def _page(self, environ: dict[str, Any]) -> tuple[int, _Headers, bytes]:
+        """What Flask answers."""
+        begun: list[Any] = []
+
+        def start_response(status: str, headers: _Headers, *_: object) -> None:
+            begun[:] = [int(status[:3]), headers]
+
+        try:
+            parts: Iterable[bytes] = self._pages(environ, start_response)
+            body = b"".join(parts)
+            status, headers = begun
+        except Exception as error:  # noqa: BLE001 - nothing else stands above it
+            answer = bug_answer(error)
+            return answer.status, list(answer.headers.items()), answer.body
+        return status, headers, body
+
+
+def _send(protocol: Any, answer: Answer, *, body: bool = True) -> None:
+    headers = list(answer.headers.items())
+    if body and answer.body:
+        protocol.response_bytes(answer.status, headers, answer.body)
+    else:
+        protocol.response_empty(answer.status, headers)
+
+
+async def _body(scope: Any, protocol: Any) -> bytes:
+    """The body; what is longer than may be is not read to its end. Raises TimeoutError."""
+    length = scope.headers.get("content-length")
+    if length is not None:
+        if int(length) > MAX_BODY_BYTES:
+            return _TOO_LARGE
+        if int(length) == 0:
+            return b""
+    async with asyncio.timeout(BODY_DEADLINE):
+        if length is not None:
+            whole: bytes = await protocol()
+            return whole
+        read = bytearray()
+        async for chunk in protocol:
+            read += chunk
+            if len(read) > MAX_BODY_BYTES:
+                break
+        return bytes(read)
+
+
+def _environ(scope: Any, body: bytes, peer: str) -> dict[str, Any]:
+    """The request as WSGI has it (PEP 3333): bytes as Latin-1, repeated headers joined."""
+    host, _, port = scope.server.rpartition(":")
+    environ: dict[str, Any] = {
+        "REQUEST_METHOD": scope.method,
+        "SCRIPT_NAME": "",
+        "PATH_INFO": _latin(scope.path),
+        "QUERY_STRING": _latin(scope.query_string),
+        "SERVER_NAME": host or "localhost",
+        "SERVER_PORT": port or "0",
+        "SERVER_PROTOCOL": f"HTTP/{scope.http_version}",
+        "REMOTE_ADDR": peer,
+        "CONTENT_LENGTH": str(len(body)),
+        "wsgi.version": (1, 0),
+        "wsgi.url_scheme": scope.scheme,
+        "wsgi.input": BytesIO(body),
+        "wsgi.errors": sys.stderr,
+        "wsgi.multithread": True,
+        "wsgi.multiprocess": True,
+        "wsgi.run_once": False,
+    }
+    for name, value in scope.headers.items():
+        if name == "content-type":
+            environ["CONTENT_TYPE"] = _latin(value)
+        elif name != "content-length" and "_" not in name:  # x_y would pass for x-y
+            key = f"HTTP_{name.upper().replace('-', '_')}"
+            joint = "; " if name == "cookie" else ","
+            environ[key] = f"{environ[key]}{joint}{_latin(value)}" if key in environ else _latin(value)
+    return environ
+
+
+def _latin(text: str) -> str:
+    return text.encode("utf-8", "surrogateescape").decode("latin-1")
