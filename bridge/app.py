@@ -52,7 +52,7 @@ def create_app(config: Config, clock: Clock = system_clock) -> Flask:
     reasons_url = f"{issuer}/reasons"
 
     bundle = find_bundle(config.login_page, default_login_page())
-    environments = {environment.environment_id: environment for environment in config.environments}
+    environments = config.environments_by_id
     authentication = ClientAuthentication(parts.clients, Throttle())
     token_server = TokenServer(
         issuer=issuer,

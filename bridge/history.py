@@ -11,10 +11,7 @@ class Cause(Enum):
     """Why a grant or a session was closed: a stable word, and what it says to a person."""
 
     CLIENT_REVOKED = ("client_revoked", "the client revoked it (RFC 7009)")
-    REUSE_DETECTED = (
-        "reuse_detected",
-        "a refresh token came back whose successor was in use",
-    )
+    REUSE_DETECTED = ("reuse_detected", "a refresh token came back whose successor was in use")
     CODE_REUSED = ("code_reused", "its code came a second time, or with a wrong verifier or redirect_uri")
     SIGNED_OUT = ("signed_out", "the user signed out")
     SESSION_REPLACED = ("session_replaced", "somebody else signed in with the same browser")

@@ -79,14 +79,11 @@ def assemble(config: Config, clock: Clock = system_clock, keys: LoadKeys = load_
         database.check_schema()
         keyring, subjects = _own_secrets(database, config, clock())
 
-        key_fetcher = Fetcher(development=config.development)
-        profile_fetcher = Fetcher(development=config.development)  # its own bulkhead: profiles never delay keys
-        event_fetcher = Fetcher(development=config.development, threads=8)  # and webhooks delay neither
-        held.callback(key_fetcher.close)
-        held.callback(profile_fetcher.close)
-        live_fetcher = Fetcher(development=config.development, threads=MOST_WAITING)
-        held.callback(live_fetcher.close)
-        held.callback(event_fetcher.close)
+        # A bulkhead for each: profiles never delay keys, and webhooks and live checks delay neither.
+        key_fetcher = _fetcher(held, config)
+        profile_fetcher = _fetcher(held, config)
+        event_fetcher = _fetcher(held, config, threads=8)
+        live_fetcher = _fetcher(held, config, threads=MOST_WAITING)
         verifier = _verifier(config, key_fetcher, clock, keys)
 
         selection = ClaimSelection(config.claims)
@@ -104,12 +101,10 @@ def assemble(config: Config, clock: Clock = system_clock, keys: LoadKeys = load_
                 database=database,
                 rules=config.claims,
                 profile_scopes=selection.scopes,
-                primary_environment=config.environments[0].environment_id,
+                primary_environment=config.primary_environment,
             ),
             live_check=LiveCheck(
-                database,
-                {environment.environment_id: environment for environment in config.environments},
-                SessionCheck(live_fetcher, Allowance(1 / config.workers)),
+                database, config.environments_by_id, SessionCheck(live_fetcher, Allowance(1 / config.workers))
             ),
             events=dynamic_events(config, database, event_fetcher),
             close=held.pop_all().close,
@@ -121,9 +116,15 @@ def dynamic_events(config: Config, database: Database, fetcher: Fetcher) -> Dyna
     return DynamicEvents(
         database=database,
         fetcher=fetcher,
-        environments={environment.environment_id: environment for environment in config.environments},
-        effects=Effects(config.claims, primary_environment=config.environments[0].environment_id),
+        environments=config.environments_by_id,
+        effects=Effects(config.claims, primary_environment=config.primary_environment),
     )
+
+
+def _fetcher(held: ExitStack, config: Config, **bulkhead: int) -> Fetcher:
+    fetcher = Fetcher(development=config.development, **bulkhead)
+    held.callback(fetcher.close)
+    return fetcher
 
 
 def _database(config: Config) -> Database:

@@ -1,7 +1,7 @@
 """The configuration as values. Nothing below floor 5 ever sees it: app.py hands on single values."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from bridge.lifecycle.identifiers import Identifiers
@@ -14,7 +14,7 @@ class Config:
 
     issuer: str
     secret_keys: tuple[str, ...] = field(repr=False)
-    environments: tuple[Environment, ...]  # the first one is primary: its user ids are our subs
+    environments: tuple[Environment, ...]  # the first one is primary
     clients: tuple[Client, ...]
     claims: tuple[ClaimRule, ...]
     database_url: str = field(repr=False)
@@ -39,6 +39,16 @@ class Config:
     log_level: str
     security_contact: str | None  # mailto: or https URI; None: there is no security.txt
     delivery: str  # serve: by every worker of `serve`; off: by `oidc-bridge deliver` alone
+
+    @property
+    def environments_by_id(self) -> Mapping[str, Environment]:
+        """The environments by their ids, the primary one first."""
+        return {environment.environment_id: environment for environment in self.environments}
+
+    @property
+    def primary_environment(self) -> str:
+        """The id of the environment whose user ids are our subs."""
+        return self.environments[0].environment_id
 
 
 @dataclass(frozen=True, slots=True)

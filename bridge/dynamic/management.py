@@ -52,12 +52,10 @@ class EventPage:
     cursor: str | None
 
 
-def session_state(
-    environment: Environment, fetcher: Fetcher, user_id: str, sid: str, *, deadline: float = IN_A_REQUEST
-) -> DynamicSession | None:
+def session_state(environment: Environment, fetcher: Fetcher, user_id: str, sid: str) -> DynamicSession | None:
     """The session of a user as it is now; None if Dynamic knows none. Raises FetchFailed."""
     path = f"/users/{_id(user_id)}/sessions/{_id(sid)}"
-    answer = ask(environment, fetcher, path, deadline=deadline, bearer=_token(environment))
+    answer = ask(environment, fetcher, path, deadline=IN_A_REQUEST, bearer=_token(environment))
     if answer.status == 404:
         return None
     document = json_of(answer, 200)
@@ -85,20 +83,13 @@ def user_now(
     return DynamicUser(user, tuple(session for session in sessions if session is not None))
 
 
-def event_page(
-    environment: Environment,
-    fetcher: Fetcher,
-    *,
-    since: int,
-    cursor: str | None = None,
-    deadline: float = PATIENCE,
-) -> EventPage:
+def event_page(environment: Environment, fetcher: Fetcher, *, since: int, cursor: str | None = None) -> EventPage:
     """A page of what happened since a moment (seconds), in no order that one may count on. Raises FetchFailed."""
     query = {"startDate": datetime.fromtimestamp(since, UTC).strftime("%Y-%m-%dT%H:%M:%S.000Z")}
     if cursor is not None:
         query["cursor"] = cursor
     path = f"/environments/{{env}}/events?{urlencode(query)}"
-    document = json_of(ask(environment, fetcher, path, deadline=deadline, bearer=_token(environment)), 200)
+    document = json_of(ask(environment, fetcher, path, deadline=PATIENCE, bearer=_token(environment)), 200)
     data, following = document.get("data"), document.get("cursor")
     entries = [entry for entry in data if isinstance(entry, dict)] if isinstance(data, list) else []
     return EventPage(entries, following if isinstance(following, str) and following and entries else None)

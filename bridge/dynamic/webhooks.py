@@ -27,13 +27,12 @@ _EVENT_ID = re.compile(r"[A-Za-z0-9._:-]{1,128}")
 
 
 @dataclass(frozen=True, slots=True)
-class Delivery:
-    """One genuine message: its event, `at` which moment by Dynamic's clock (seconds), and what that means here."""
+class DynamicEvent:
+    """An event at Dynamic: its `name`, `at` which moment by Dynamic's clock (seconds), and what it means here."""
 
     environment_id: str
     event_id: str
-    message_id: str | None
-    event: str
+    name: str
     at: int
     effect: Effect
 
@@ -50,16 +49,16 @@ def verify(body: bytes, signature: str | None, secrets: Sequence[str]) -> None:
         raise Refused(Reason.WEBHOOK_SIGNATURE_INVALID, "no such header" if match is None else "")
 
 
-def read(body: bytes, environment_id: str, now: int) -> Delivery:
+def read(body: bytes, environment_id: str, now: int) -> DynamicEvent:
     """What a verified message says. Raises Refused(WEBHOOK_MALFORMED).
 
     Only what makes it an event of this environment is insisted on: Dynamic switches a webhook off whose messages are
     refused for long. Data of a form that we do not know say nothing.
     """
-    return delivery_of(strict_json_object(body, Reason.WEBHOOK_MALFORMED), environment_id, now)
+    return event_of(strict_json_object(body, Reason.WEBHOOK_MALFORMED), environment_id, now)
 
 
-def delivery_of(message: Json, environment_id: str, now: int) -> Delivery:
+def event_of(message: Json, environment_id: str, now: int) -> DynamicEvent:
     """What a message, or an entry of the event log, says. Raises Refused(WEBHOOK_MALFORMED)."""
     event_id, name, at = message.get("eventId"), message.get("eventName"), text.moment(message.get("timestamp"))
     if not isinstance(event_id, str) or not _EVENT_ID.fullmatch(event_id):
@@ -70,12 +69,10 @@ def delivery_of(message: Json, environment_id: str, now: int) -> Delivery:
         raise Refused(Reason.WEBHOOK_MALFORMED, "timestamp")
     if message.get("environmentId") != environment_id:
         raise Refused(Reason.WEBHOOK_MALFORMED, "environmentId")
-    message_id = message.get("messageId")
-    return Delivery(
+    return DynamicEvent(
         environment_id=environment_id,
         event_id=event_id,
-        message_id=message_id if isinstance(message_id, str) and _EVENT_ID.fullmatch(message_id) else None,
-        event=name,
+        name=name,
         at=min(at, now + CLOCKS_DIFFER),  # a time far off would make everything told later look older
         effect=effect_of(name, message),
     )

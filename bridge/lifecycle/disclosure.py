@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from bridge.history import AuditEntry, Cause, Event
-from bridge.model import Json, User
+from bridge.model import User
 from bridge.store import Tx, audit, devices, grants
 from bridge.store.devices import Connection, Consent, Device
 from bridge.store.grants import KeptGrant
@@ -80,7 +80,7 @@ def as_document(record: Record) -> dict[str, Any]:
         "sessions": [session_document(device) for device in record.devices],
         "grants": [asdict(grant) for grant in record.grants],
         "consents": [asdict(consent) for consent in record.consents],
-        "history": [entry_document(entry) for entry in record.history],
+        "history": [entry.as_json() for entry in record.history],
     }
 
 
@@ -99,9 +99,3 @@ def session_document(device: Device) -> dict[str, Any]:
         "closed_at": device.closed_at,
         "closed_cause": device.closed_cause,
     }
-
-
-def entry_document(entry: AuditEntry) -> Json:
-    """An audit entry as JSON can say it."""
-    cause = None if entry.cause is None else entry.cause.word
-    return {**asdict(entry), "event": entry.event.word, "cause": cause}

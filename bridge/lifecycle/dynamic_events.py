@@ -16,7 +16,7 @@ from bridge.dynamic.api import PATIENCE
 from bridge.dynamic.effects import Ping, SessionRevoked, Unknown
 from bridge.dynamic.management import DynamicSession, event_page, user_now
 from bridge.dynamic.profile import in_token_words
-from bridge.dynamic.webhooks import Delivery, delivery_of
+from bridge.dynamic.webhooks import DynamicEvent, event_of
 from bridge.errors import FetchFailed, Refused
 from bridge.fetch import Fetcher
 from bridge.lifecycle.dynamic_effects import Effects, Occasion
@@ -61,21 +61,21 @@ class DynamicEvents:
         if environment is None or not environment.webhook_secrets:
             raise Refused(Reason.WEBHOOK_NOT_CONFIGURED)
         webhooks.verify(body, signature, environment.webhook_secrets)
-        delivery = webhooks.read(body, environment_id, now)
-        news = self.take(delivery, now)
-        log.info("webhook", extra={"webhook": delivery.event, "event_id": delivery.event_id, "news": news})
+        event = webhooks.read(body, environment_id, now)
+        news = self.take(event, now)
+        log.info("webhook", extra={"webhook": event.name, "event_id": event.event_id, "news": news})
 
-    def take(self, delivery: Delivery, now: int) -> bool:
+    def take(self, event: DynamicEvent, now: int) -> bool:
         """Let an event have its effect, once; False if it had it already, or has none. Raises Unavailable."""
-        if isinstance(delivery.effect, Ping | Unknown):
+        if isinstance(event.effect, Ping | Unknown):
             return False
-        environment = self._environments[delivery.environment_id]
-        detail = {"event": delivery.event, "event_id": delivery.event_id}
-        sessions = self._told_sessions(environment, delivery)
+        environment = self._environments[event.environment_id]
+        detail = {"event": event.name, "event_id": event.event_id}
+        sessions = self._told_sessions(environment, event)
         with self._database.writing() as tx:
-            if not webhook_events.take_once(tx, delivery.environment_id, delivery.event_id, now):
+            if not webhook_events.take_once(tx, event.environment_id, event.event_id, now):
                 return False
-            self._effects.apply(tx, Occasion(environment, delivery.at, now, detail), delivery.effect, sessions)
+            self._effects.apply(tx, Occasion(environment, event.at, now, detail), event.effect, sessions)
         return True
 
     def sync(self, environment_id: str, *, since: int, now: int) -> Synced:
@@ -83,15 +83,15 @@ class DynamicEvents:
 
         What was taken before one of those is kept; the rest is taken by the next call.
         """
-        entries, read, unreadable = 0, list[Delivery](), 0
+        entries, read, unreadable = 0, list[DynamicEvent](), 0
         for entry in self._entries(self._environments[environment_id], since):
             entries += 1
             try:
-                read.append(delivery_of(entry, environment_id, now))
+                read.append(event_of(entry, environment_id, now))
             except Refused:
                 unreadable += 1
-        read.sort(key=lambda delivery: delivery.at)
-        return Synced(entries, sum(self.take(delivery, now) for delivery in read), unreadable)
+        read.sort(key=lambda event: event.at)
+        return Synced(entries, sum(self.take(event, now) for event in read), unreadable)
 
     def reread(self, environment_id: str, user_id: str, now: int) -> bool:
         """Bring a user up to date by asking Dynamic; False if they are not known there or here any more.
@@ -117,18 +117,18 @@ class DynamicEvents:
                 return
             cursor = page.cursor
 
-    def _told_sessions(self, environment: Environment, delivery: Delivery) -> Sequence[DynamicSession] | None:
+    def _told_sessions(self, environment: Environment, event: DynamicEvent) -> Sequence[DynamicSession] | None:
         """What Dynamic says of the sessions that an event is about, where that decides and can be had."""
-        if not isinstance(delivery.effect, SessionRevoked) or environment.api_token is None:
+        if not isinstance(event.effect, SessionRevoked) or environment.api_token is None:
             return None
         with self._database.reading() as tx:
-            revocation = Revocation(delivery.environment_id, delivery.effect, delivery.at)
+            revocation = Revocation(event.environment_id, event.effect, event.at)
             user_id = whom_to_ask_about(tx, revocation)
         if user_id is None:
             return None
         try:
             found = user_now(environment, self._fetcher, user_id)
         except FetchFailed as failed:
-            log.warning("dynamic_not_asked", extra={"event_id": delivery.event_id, "detail": str(failed)})
+            log.warning("dynamic_not_asked", extra={"event_id": event.event_id, "detail": str(failed)})
             return None
         return () if found is None else found.sessions

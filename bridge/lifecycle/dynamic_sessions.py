@@ -104,7 +104,7 @@ def _judge(tx: Tx, revocation: Revocation, key: str, ending: Ending) -> None:
     """End a session unless Dynamic says that it goes on; if under another sid, that is its newest from now on."""
     environment_id, effect = revocation.environment_id, revocation.effect
     newest = upstream.newest_sid(tx, environment_id, key)
-    others = {sid for other in _others(tx, revocation) if other != key for sid in _sids(tx, environment_id, other)}
+    others = upstream.sids_of(tx, environment_id, (other for other in _others(tx, revocation) if other != key))
     current = None if revocation.sessions is None else goes_on_as(newest, _told(revocation), others)
     if current is None or current == effect.sid:
         _end(tx, revocation, key, ending)
@@ -127,10 +127,6 @@ def _others(tx: Tx, revocation: Revocation) -> Sequence[str]:
     key = upstream.key_of(tx, revocation.environment_id, revocation.effect.sid or "")
     user_id = upstream.user_of(tx, revocation.environment_id, key) or revocation.effect.user_id
     return () if user_id is None else upstream.open_of_user(tx, revocation.environment_id, user_id)
-
-
-def _sids(tx: Tx, environment_id: str, key: str) -> Collection[str]:
-    return {key, upstream.newest_sid(tx, environment_id, key)}
 
 
 def _end_all(tx: Tx, revocation: Revocation, ending: Ending) -> None:

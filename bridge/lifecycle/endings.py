@@ -13,7 +13,7 @@ from bridge.history import BRIDGE, Cause, Event
 from bridge.lifecycle.closing import BATCH, Ending, close_grants, close_sessions, end_session, tell_clients
 from bridge.model import Session, User
 from bridge.store import Tx, audit, closing, consents, devices, grants, outbox, sessions, upstream, users
-from bridge.store.closing import OfSessions, OfSid, OfUpstream, OfUser, ids_of
+from bridge.store.closing import OfSessions, OfSid, OfUpstream, OfUser
 from bridge.store.outbox import Kind, Message
 
 CLOCKS_DIFFER = 60  # seconds: what an instance whose clock is ahead has opened is ended too
@@ -30,10 +30,7 @@ def sign_out(tx: Tx, session: Session, *, actor: str, now: int, cause: Cause = C
     upstream.sign_out(tx, session, now)
     # The session first: whoever is opening a grant of it holds its row until they commit, or will find it closed.
     end_session(tx, session, cause, actor=actor, now=now)
-    while close_grants(tx, of, ending, sparing=cause is Cause.SIGNED_OUT) == BATCH:
-        pass
-    while tell_clients(tx, of, now) == BATCH:
-        pass
+    _close_all(tx, of, ending, sparing=cause is Cause.SIGNED_OUT)
 
 
 def end_session_known_as(tx: Tx, wanted: str, *, actor: str, now: int, cause: Cause) -> bool:
@@ -41,17 +38,12 @@ def end_session_known_as(tx: Tx, wanted: str, *, actor: str, now: int, cause: Ca
 
     False if there is none that lives. Clients are told of what they had of it.
     """
-    of = OfSid(wanted)
     known = {wanted, *(str(grant.session_id) for grant in grants.matching(tx, wanted) if grant.sid == wanted)}
     found = [device for session_id in sorted(known) if (device := devices.device(tx, session_id)) is not None]
     alive = [device.session for device in found if device.closed_at is None and now < device.session.expires_at]
     for session in alive:
         sign_out(tx, session, actor=actor, now=now, cause=cause)
-    ended = 0
-    while count := close_grants(tx, of, Ending(cause, actor, now)):  # those that came of no browser's session
-        ended += count
-    while tell_clients(tx, of, now):
-        pass
+    ended = _close_all(tx, OfSid(wanted), Ending(cause, actor, now))  # those that came of no browser's session
     return bool(alive) or ended > 0
 
 
@@ -66,8 +58,7 @@ def end_dynamic_session(
     user_id = user_id or upstream.user_of(tx, environment_id, session_key)
     is_known = user_id is not None and users.session_ended(tx, environment_id, user_id, ending.now)
     kept_until = ending.now + KEPT
-    newest = upstream.newest_sid(tx, environment_id, session_key)
-    for sid in {newest, session_key}:
+    for sid in upstream.sids_of(tx, environment_id, [session_key]):
         upstream.end_sid(tx, environment_id, sid, session_key, ended_at, kept_until=kept_until)
     upstream.end(tx, environment_id, session_key, user_id or "", ended_at, kept_until=kept_until)
     if user_id is not None and not is_known:
@@ -78,7 +69,7 @@ def end_dynamic_session(
     resting = OfUpstream(environment_id, session_key)
     while True:
         closed = close_sessions(tx, resting, ending)
-        of_closed = OfSessions(ids_of(closed))
+        of_closed = OfSessions(tuple(session.session_id for session in closed))
         counts = [close_grants(tx, of_closed, ending), tell_clients(tx, of_closed, ending.now)] if closed else []
         counts += [close_grants(tx, resting, ending), tell_clients(tx, resting, ending.now), len(closed)]
         if max(counts) < BATCH:
@@ -116,11 +107,8 @@ def erase_user(tx: Tx, sub: str, *, actor: str, now: int) -> int | None:
 
     How many grants that ends; None if there is no user with that sub.
     """
-    if not users.erase(tx, sub, now):
+    if not _forget(tx, sub, now):
         return None
-    sessions.forget_browsers(tx, sub)
-    audit.forget_identifiers(tx, sub)
-    consents.withdraw(tx, sub)
     return _end_user(tx, sub, Event.USER_ERASED, Ending(Cause.USER_ERASED, actor, now))
 
 
@@ -131,25 +119,17 @@ def delete_user(tx: Tx, user: User, ending: Ending, *, merged_into: str | None =
     """
     if not users.delete(tx, user.sub, ending.now, merged_into=merged_into):
         return False
-    users.erase(tx, user.sub, ending.now)
-    sessions.forget_browsers(tx, user.sub)
-    audit.forget_identifiers(tx, user.sub)
-    consents.withdraw(tx, user.sub)
+    _forget(tx, user.sub, ending.now)
     _end_user(tx, user.sub, Event.USER_DELETED if merged_into is None else Event.USER_MERGED, ending)
     return True
 
 
 def disconnect(tx: Tx, sub: str, client_id: str, *, actor: str, now: int) -> int:
     """A user takes back what they allowed one client: its grants end, and it is told. How many grants that were."""
-    ending, of = Ending(Cause.DISCONNECTED, actor, now), OfUser(sub, client_id)
+    ending = Ending(Cause.DISCONNECTED, actor, now)
     if consents.withdraw(tx, sub, client_id):
         audit.record(tx, ending.entry(Event.CONSENT_WITHDRAWN, sub=sub, client_id=client_id))
-    ended = 0
-    while count := close_grants(tx, of, ending):
-        ended += count
-    while tell_clients(tx, of, now):
-        pass
-    return ended
+    return _close_all(tx, OfUser(sub, client_id), ending)
 
 
 def close_rest(tx: Tx, sub: str, ending: Ending) -> bool:
@@ -158,6 +138,27 @@ def close_rest(tx: Tx, sub: str, ending: Ending) -> bool:
     They may have signed in anew since then, and that stays.
     """
     return _close_batch(tx, OfUser(sub, up_to=ending.now + CLOCKS_DIFFER), ending)
+
+
+def _forget(tx: Tx, sub: str, now: int) -> bool:
+    """Take away what is known of a user, and what they have allowed; False if there is none with that sub."""
+    if not users.erase(tx, sub, now):
+        return False
+    sessions.forget_browsers(tx, sub)
+    audit.forget_identifiers(tx, sub)
+    consents.withdraw(tx, sub)
+    return True
+
+
+def _close_all(tx: Tx, of: OfUser | OfSessions | OfSid, ending: Ending, *, sparing: bool = False) -> int:
+    """Close all of these grants and let their clients be told; how many grants that were."""
+    ended = count = close_grants(tx, of, ending, sparing=sparing)
+    while count == BATCH:
+        count = close_grants(tx, of, ending, sparing=sparing)
+        ended += count
+    while tell_clients(tx, of, ending.now) == BATCH:
+        pass
+    return ended
 
 
 def _close_batch(tx: Tx, of: OfUser, ending: Ending) -> bool:

@@ -1,11 +1,10 @@
 """What the audit entry of a sign-in says of who it was, beside the sub: nothing, a hint, or the whole, by setting."""
 
-from typing import Literal, get_args
+from typing import Literal
 
 from bridge.model import Json
 
 Identifiers = Literal["none", "redacted", "full"]
-IDENTIFIERS: tuple[str, ...] = get_args(Identifiers)
 
 
 def identifiers_of(claims: Json, shown: Identifiers) -> Json:

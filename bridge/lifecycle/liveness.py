@@ -4,7 +4,6 @@ What it says is kept for all instances, and holds for `ttl` seconds. What has en
 on it. If Dynamic cannot say: `open` believes what was known, `closed` lets everybody try again (threats A22).
 """
 
-import logging
 from collections.abc import Mapping
 from functools import partial
 
@@ -18,8 +17,6 @@ from bridge.model import Client, Environment
 from bridge.reasons import Reason
 from bridge.store import Database, Tx, liveness, sessions, upstream
 from bridge.store.liveness import Upstream
-
-log = logging.getLogger(__name__)
 
 
 class LiveCheck:
@@ -84,8 +81,8 @@ def _settle(tx: Tx, *, known: Upstream, told: Told, now: int) -> None:
 
 def _sids_of_others(tx: Tx, known: Upstream) -> set[str]:
     """The sids of the user's other sessions: none of them is this one under a new name."""
-    others = [key for key in upstream.open_of_user(tx, known.environment_id, known.user_id) if key != known.session_key]
-    return {sid for key in others for sid in (key, upstream.newest_sid(tx, known.environment_id, key))}
+    others = (key for key in upstream.open_of_user(tx, known.environment_id, known.user_id) if key != known.session_key)
+    return upstream.sids_of(tx, known.environment_id, others)
 
 
 def _end(tx: Tx, known: Upstream, told: Told, now: int) -> None:

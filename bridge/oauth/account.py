@@ -6,7 +6,6 @@ session and this very deed (threats O16), and looks up afresh whether what it na
 their own seals.
 """
 
-import hmac
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from urllib.parse import urlencode
@@ -22,7 +21,7 @@ from bridge.model import Client, Session, User
 from bridge.oauth.account_client import ACCOUNT, RECENT, account_client, account_url, erasure_url, sign_in_url
 from bridge.oauth.logout import purpose_of
 from bridge.oauth.request import BrowserRequest, Form, parse_parameters, read_form
-from bridge.oauth.site import Site, seal_of
+from bridge.oauth.site import Site, fits, seal_of
 from bridge.oauth.standing import SignedIn, is_worth_something
 from bridge.oauth.steps import Download, Outcome, Redirect, ShowAccount, ShowErased, ShowErasure, ShowError
 from bridge.reasons import Reason
@@ -204,7 +203,6 @@ def _seals(cookie: str, session: Session, overview: Overview) -> dict[tuple[str,
 
 def _notice(form: Form, cookie: str, session: Session) -> str | None:
     """What was just done, if it was: anybody can make a link that says so."""
-    notice, seal = form.get("notice") or "", form.get("seal") or ""
-    proven = seal_of(cookie, *_purpose(session, "notice", notice))
-    known = hmac.compare_digest(seal.encode("utf-8", "surrogatepass"), proven.encode())
-    return notice if known and notice in NOTICES else None
+    notice = form.get("notice") or ""
+    was_done = fits(form.get("seal"), cookie, *_purpose(session, "notice", notice))
+    return notice if was_done and notice in NOTICES else None

@@ -4,7 +4,7 @@ import json
 from collections.abc import Collection, Iterable
 from typing import Any
 
-from sqlalchemy import Row, and_, insert, or_, select, update
+from sqlalchemy import Row, Select, and_, insert, or_, select, update
 
 from bridge.history import AuditEntry, Cause, Event
 from bridge.model import Json
@@ -14,6 +14,7 @@ from bridge.store.transaction import fixed
 
 _RECORD = fixed(insert(audit), *(column.name for column in audit.c if column.name != "id"))
 _RECORD_MANY = insert(audit)
+_NEWEST = select(audit).order_by(audit.c.id.desc())
 HEARD = "audit_entries"  # where a transaction keeps what is to be told of it (store/telling.py)
 _EVENTS = {event.word: event for event in Event}  # a newer version may know others, which are passed over
 _CAUSES = {cause.word: cause for cause in Cause}
@@ -43,6 +44,54 @@ def forget_identifiers(tx: Tx, sub: str) -> None:
             tx.execute(update(audit).where(audit.c.id == row.id).values(detail=_dumped(left)))
 
 
+def concerning(tx: Tx, wanted: str, *, limit: int) -> list[AuditEntry]:
+    """The newest entries about a sub, sid, grant_id or client_id, oldest of them first."""
+    same = or_(audit.c.sub == wanted, audit.c.sid == wanted, audit.c.grant_id == wanted, audit.c.client_id == wanted)
+    return _entries(tx, _NEWEST.where(same).limit(limit))[::-1]
+
+
+def newest(tx: Tx, *, limit: int) -> list[AuditEntry]:
+    """The newest entries, oldest of them first."""
+    return _entries(tx, _NEWEST.limit(limit))[::-1]
+
+
+def news_of_user(
+    tx: Tx, sub: str, events: Collection[Event], closings: Collection[Cause], *, limit: int
+) -> list[AuditEntry]:
+    """The newest entries of these events about a user, and of grants closed for these causes; the newest first."""
+    closed = and_(audit.c.event == Event.GRANT_CLOSED.word, audit.c.cause.in_([cause.word for cause in closings]))
+    wanted = or_(audit.c.event.in_([event.word for event in events]), closed)
+    return _entries(tx, _NEWEST.where(audit.c.sub == sub, wanted).limit(limit))
+
+
+def of_user(tx: Tx, sub: str, *, limit: int) -> list[AuditEntry]:
+    """The newest entries about a user, the newest first."""
+    return _entries(tx, _NEWEST.where(audit.c.sub == sub).limit(limit))
+
+
+def every_of_user(tx: Tx, sub: str) -> list[AuditEntry]:
+    """Every entry about a user, oldest first."""
+    return _entries(tx, select(audit).where(audit.c.sub == sub).order_by(audit.c.id))
+
+
+def _entries(tx: Tx, wanted: Select[*tuple[Any, ...]]) -> list[AuditEntry]:
+    return [_entry(row) for row in tx.execute(wanted) if row.event in _EVENTS]
+
+
+def _entry(row: Row[*tuple[object, ...]]) -> AuditEntry:
+    return AuditEntry(
+        at=row.at,
+        event=_EVENTS[row.event],
+        actor=row.actor,
+        client_id=row.client_id,
+        sub=row.sub,
+        sid=row.sid,
+        grant_id=row.grant_id,
+        cause=_CAUSES.get(row.cause) if row.cause is not None else None,
+        detail=json.loads(row.detail),
+    )
+
+
 def _hear(tx: Tx, *entries: AuditEntry) -> None:
     heard = tx.info.get(HEARD)
     if heard is not None:
@@ -65,64 +114,3 @@ def _row(entry: AuditEntry) -> dict[str, Any]:
 
 def _dumped(detail: Json) -> str:
     return json.dumps(detail, sort_keys=True, separators=(",", ":"))
-
-
-def concerning(tx: Tx, wanted: str, *, limit: int) -> list[AuditEntry]:
-    """The newest entries about a sub, sid, grant_id or client_id, oldest of them first."""
-    same = or_(audit.c.sub == wanted, audit.c.sid == wanted, audit.c.grant_id == wanted, audit.c.client_id == wanted)
-    found = select(audit).where(same).order_by(audit.c.id.desc()).limit(limit)
-    return [_entry(row) for row in tx.execute(found) if row.event in _EVENTS][::-1]
-
-
-def newest(tx: Tx, *, limit: int) -> list[AuditEntry]:
-    """The newest entries, oldest of them first."""
-    return [
-        _entry(row)
-        for row in tx.execute(select(audit).order_by(audit.c.id.desc()).limit(limit))
-        if row.event in _EVENTS
-    ][::-1]
-
-
-def news_of_user(
-    tx: Tx, sub: str, events: Collection[Event], closings: Collection[Cause], *, limit: int
-) -> list[AuditEntry]:
-    """The newest entries of these events about a user, and of grants closed for these causes; the newest first."""
-    closed = and_(audit.c.event == Event.GRANT_CLOSED.word, audit.c.cause.in_([cause.word for cause in closings]))
-    wanted = or_(audit.c.event.in_([event.word for event in events]), closed)
-    mine = select(audit).where(audit.c.sub == sub, wanted).order_by(audit.c.id.desc()).limit(limit)
-    return [_entry(row) for row in tx.execute(mine)]
-
-
-def of_user(tx: Tx, sub: str, *, limit: int) -> list[AuditEntry]:
-    """The newest entries about a user, the newest first."""
-    mine = select(audit).where(audit.c.sub == sub).order_by(audit.c.id.desc()).limit(limit)
-    return [_entry(row) for row in tx.execute(mine) if row.event in _EVENTS]
-
-
-def about_user(tx: Tx, sub: str) -> list[AuditEntry]:
-    """What befell a user as a whole, whatever the client: disabled, enabled, signed out. Oldest first."""
-    whole = select(audit).where(audit.c.sub == sub, audit.c.client_id.is_(None)).order_by(audit.c.id)
-    return [_entry(row) for row in tx.execute(whole) if row.event in _EVENTS]
-
-
-def of_whole_user(tx: Tx, sub: str) -> list[AuditEntry]:
-    """Every entry about a user, oldest first."""
-    return [
-        _entry(row)
-        for row in tx.execute(select(audit).where(audit.c.sub == sub).order_by(audit.c.id))
-        if row.event in _EVENTS
-    ]
-
-
-def _entry(row: Row[*tuple[object, ...]]) -> AuditEntry:
-    return AuditEntry(
-        at=row.at,
-        event=_EVENTS[row.event],
-        actor=row.actor,
-        client_id=row.client_id,
-        sub=row.sub,
-        sid=row.sid,
-        grant_id=row.grant_id,
-        cause=_CAUSES.get(row.cause) if row.cause is not None else None,
-        detail=json.loads(row.detail),
-    )

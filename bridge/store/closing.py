@@ -1,6 +1,5 @@
 """Ending many grants and sessions at once: a batch is one statement, whatever it is that they have in common."""
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 
 from sqlalchemy import ColumnElement, and_, func, select, update
@@ -147,8 +146,3 @@ def _take(tx: Tx, these: ColumnElement[bool]) -> list[Owed]:
 
 def _open(these: ColumnElement[bool], now: int) -> ColumnElement[bool]:
     return and_(these, grants.c.closed_at.is_(None), grants.c.expires_at > now)
-
-
-def ids_of(ended: Iterable[EndedSession]) -> tuple[str, ...]:
-    """Their ids."""
-    return tuple(session.session_id for session in ended)

@@ -4,7 +4,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import ColumnElement, Row, delete, func, select, update
+from sqlalchemy import ColumnElement, Row, delete, func, select, true, update
 
 from bridge.model import Json
 from bridge.store import receivers
@@ -37,7 +37,7 @@ class Chosen:
 
     def condition(self) -> ColumnElement[bool]:
         """The condition on the outbox."""
-        chosen = outbox.c.dead_at.is_not(None) if self.dead else outbox.c.id > 0
+        chosen: ColumnElement[bool] = outbox.c.dead_at.is_not(None) if self.dead else true()
         if self.ids:
             chosen &= outbox.c.id.in_(self.ids)
         if self.receiver is not None:
@@ -62,7 +62,7 @@ def retry(tx: Tx, chosen: Chosen, now: int) -> int:
 
     One that is being sent at this moment is left to whoever sends it.
     """
-    idle = (outbox.c.dead_at.is_not(None)) | (outbox.c.last_error.is_not(None))
+    idle = outbox.c.dead_at.is_not(None) | outbox.c.last_error.is_not(None)
     again = (
         update(outbox)
         .where(chosen.condition(), idle)

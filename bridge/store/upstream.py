@@ -4,6 +4,8 @@ A session's key is the sid of its sign-in; a refresh may give it another sid. Dy
 has replaced although the session goes on: only the newest one that we know ends it.
 """
 
+from collections.abc import Iterable
+
 from sqlalchemy import and_, bindparam, or_, select, text, tuple_, update
 
 from bridge.model import Assertion, Session
@@ -183,6 +185,11 @@ def newest_sid(tx: Tx, environment_id: str, session_key: str) -> str:
     """The sid that Dynamic knows the session by now, as far as assertions have told us."""
     sids = tx.execute(_SIDS_OF, {"environment": environment_id, "key": session_key})
     return next((str(row.sid) for row in sids if row.issued_at), session_key)
+
+
+def sids_of(tx: Tx, environment_id: str, session_keys: Iterable[str]) -> set[str]:
+    """The sids that these sessions go by: that of the sign-in, and the newest one that we know."""
+    return {sid for key in session_keys for sid in (key, newest_sid(tx, environment_id, key))}
 
 
 def end_sid(tx: Tx, environment_id: str, sid: str, session_key: str, ended_at: int, *, kept_until: int) -> None:

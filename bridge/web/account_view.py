@@ -6,6 +6,7 @@ from flask import Response
 
 from bridge.history import AuditEntry
 from bridge.model import Client, Json, User
+from bridge.oauth.account_client import account_url, erasure_url
 from bridge.oauth.steps import Download, ShowAccount, ShowErased, ShowErasure
 from bridge.store.devices import Connection, Device
 from bridge.web import account
@@ -13,7 +14,7 @@ from bridge.web.account import AccountPage, AppRow, DeviceRow, ErasurePage, Happ
 from bridge.web.account_wording import NOTICES, how, told
 from bridge.web.device import looks_of
 from bridge.web.moments import ago, exactly
-from bridge.web.render import App
+from bridge.web.render import app_of
 
 AccountStep = ShowAccount | ShowErasure | ShowErased | Download
 
@@ -22,19 +23,19 @@ _WALLETS = {"embedded": "Embedded wallet", "smart": "Smart wallet"}
 
 def account_response(step: AccountStep, issuer: str, known_as: Callable[[User], str]) -> Response:
     """The response to a step of the users' own page; `known_as` tells how a user knows their account."""
-    here = f"{issuer}/account"
+    here, erase = account_url(issuer), erasure_url(issuer)
     match step:
         case ShowAccount():
-            return account.account(_page(step, here, f"{issuer}/logout", known_as(step.user)))
+            return account.account(_page(step, issuer, known_as(step.user)))
         case ShowErasure(user, seal):
-            return account.erasure(ErasurePage(known_as(user), f"{here}/erase", here, {"seal": seal}))
+            return account.erasure(ErasurePage(known_as(user), erase, here, {"seal": seal}))
         case ShowErased():
             return account.erased()
         case Download(name, document):
             return account.download(name, document)
 
 
-def _page(step: ShowAccount, here: str, logout: str, user: str) -> AccountPage:
+def _page(step: ShowAccount, issuer: str, user: str) -> AccountPage:
     overview = step.overview
     return AccountPage(
         user=user,
@@ -44,9 +45,9 @@ def _page(step: ShowAccount, here: str, logout: str, user: str) -> AccountPage:
         apps=[_app(step, connection) for connection in overview.connections],
         methods=list(methods_of(step.user.claims)),
         happenings=[_happening(entry, step.clients) for entry in overview.activity],
-        action=here,
-        logout=logout,
-        erase=f"{here}/erase",
+        action=account_url(issuer),
+        logout=f"{issuer}/logout",
+        erase=erasure_url(issuer),
         fields={
             "logout": {"seal": step.seals["logout", ""], "decision": "logout"},
             "everywhere": _fields(step, "everywhere", ""),
@@ -79,7 +80,7 @@ def _app(step: ShowAccount, connection: Connection) -> AppRow:
     client = step.clients.get(connection.client_id, Client(connection.client_id))
     last = connection.last_used_at
     return AppRow(
-        app=App(client.name or client.client_id, client.logo_uri, client.client_uri, client.policy_uri, client.tos_uri),
+        app=app_of(client),
         scopes=[word for word in connection.scope if word != "offline_access"],
         since=ago(connection.since, step.now),
         last_used=None if last is None else ago(last, step.now),

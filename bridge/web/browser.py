@@ -1,7 +1,6 @@
 """The endpoints for people: what the protocol room tells a browser to do, as responses with cookies and pages."""
 
 import hashlib
-import logging
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -39,8 +38,6 @@ from bridge.web.device import printable
 from bridge.web.endpoints import log_refusal
 from bridge.web.page import Bundled
 from bridge.web.wording import for_people
-
-log = logging.getLogger(__name__)
 
 _COOKIE = re.compile(r"[A-Za-z0-9_-]{43}")
 
@@ -174,7 +171,7 @@ def _with_script(step: ShowSignIn | ShowSigningOut, issuer: str, bundle: Bundle)
     told |= {"page": "signin", "request": step.request_id, "prompt": step.prompt, "loginHint": step.login_hint}
     told["restartUrl"] = step.restart
     bundled = _bundled(bundle, issuer, step.environment, told)
-    page = signin_pages.SignIn(_app(step.client), f"{issuer}/signin/complete", step.request_id, bundled)
+    page = signin_pages.SignIn(render.app_of(step.client), f"{issuer}/signin/complete", step.request_id, bundled)
     return signin_pages.sign_in(page)
 
 
@@ -184,16 +181,10 @@ def _bundled(bundle: Bundle, issuer: str, environment: Environment, told: Mappin
     return Bundled(bundle.script, bundle.style, f"{issuer}{PATH}/", calls, {**at, **told})
 
 
-def _app(client: Client) -> render.App:
-    return render.App(
-        client.name or client.client_id, client.logo_uri, client.client_uri, client.policy_uri, client.tos_uri
-    )
-
-
 def _consent(step: ShowConsent, issuer: str) -> Response:
     client = step.request.client
     page = render.Consent(
-        app=_app(client),
+        app=render.app_of(client),
         user=_shown_user(step.user),
         scopes=step.request.consent_scope,
         action=f"{issuer}/consent",

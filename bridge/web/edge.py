@@ -1,13 +1,11 @@
 """The outermost edge: what no endpoint answered, and the one place where a bug becomes an answer."""
 
-import logging
-import secrets
-
-from flask import Flask, Response, abort, jsonify, request
+from flask import Flask, Response, abort, request
 from werkzeug.exceptions import HTTPException
 from werkzeug.routing import RequestRedirect
 
-log = logging.getLogger(__name__)
+from bridge.web.answers import response_of
+from bridge.web.endpoints import bug_answer, error_answer
 
 
 def guard_edge(app: Flask) -> None:
@@ -21,8 +19,7 @@ def guard_edge(app: Flask) -> None:
 
     @app.errorhandler(HTTPException)
     def http_error(error: HTTPException) -> Response:
-        status = error.code or 500
-        response = _error("invalid_request" if status < 500 else "server_error", error.name, status)
+        response = response_of(error_answer(error.code or 500, error.name))
         for name, value in error.get_headers():
             if name in ("Allow", "Retry-After"):
                 response.headers[name] = value
@@ -30,15 +27,4 @@ def guard_edge(app: Flask) -> None:
 
     @app.errorhandler(Exception)
     def bug(error: Exception) -> Response:
-        request_id = secrets.token_hex(8)
-        log.error("bug", exc_info=error, extra={"request_id": request_id})
-        response = _error("server_error", "Internal error", 500)
-        response.headers["X-Request-Id"] = request_id
-        return response
-
-
-def _error(error: str, description: str, status: int) -> Response:
-    response = jsonify({"error": error, "error_description": description})
-    response.status_code = status
-    response.headers["Cache-Control"] = "no-store"
-    return response
+        return response_of(bug_answer(error))

@@ -2,12 +2,14 @@
 
 from collections.abc import Callable, Mapping
 
-from flask import Blueprint, Response, jsonify, request
+from flask import Blueprint, Response, request
 
 from bridge.clock import Clock
 from bridge.dynamic.webhooks import MAX_BODY_BYTES, PATH, SIGNATURE_HEADER
 from bridge.errors import NotServed, Refused, Unavailable
+from bridge.oauth.request import json_answer
 from bridge.reasons import Explained, Reason
+from bridge.web.answers import response_of
 from bridge.web.endpoints import log_refusal
 
 Receive = Callable[[str, bytes, str | None, int], None]
@@ -38,22 +40,15 @@ def hook_blueprint(receive: Receive, *, clock: Clock) -> Blueprint:
             receive(environment, body, request.headers.get(SIGNATURE_HEADER), clock())
         except NotServed as why:
             return _refusal(why)
-        return _answer({"status": "ok"}, 200)
+        return response_of(json_answer(200, {"status": "ok"}))
 
     return blueprint
 
 
 def _refusal(why: NotServed) -> Response:
     status = 503 if isinstance(why, Unavailable) else _STATUSES.get(why.reason, 400)
-    answer = _answer({"error": why.reason.code, "error_description": why.reason.means}, status)
+    answer = response_of(json_answer(status, {"error": why.reason.code, "error_description": why.reason.means}))
     answer.headers["X-Request-Id"] = log_refusal(why, request.path, request.remote_addr or "")
     if why.retry_after is not None:
         answer.headers["Retry-After"] = str(why.retry_after)
-    return answer
-
-
-def _answer(document: dict[str, str], status: int) -> Response:
-    answer = jsonify(document)
-    answer.status_code = status
-    answer.headers["Cache-Control"] = "no-store"
     return answer

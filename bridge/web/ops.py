@@ -2,7 +2,10 @@
 
 from collections.abc import Callable, Mapping
 
-from flask import Blueprint, Response, jsonify
+from flask import Blueprint, Response
+
+from bridge.oauth.request import json_answer
+from bridge.web.answers import response_of
 
 HealthCheck = Callable[[], str | None]
 """What is wrong with one part, in a word; None if nothing."""
@@ -22,13 +25,7 @@ def ops_blueprint(checks: Mapping[str, HealthCheck]) -> Blueprint:
         found = {name: check() for name, check in checks.items()}
         ready = not any(found.values())
         parts = {name: problem or "ok" for name, problem in found.items()}
-        return _uncached({"status": "ready" if ready else "not ready", "parts": parts}, 200 if ready else 503)
+        document = {"status": "ready" if ready else "not ready", "parts": parts}
+        return response_of(json_answer(200 if ready else 503, document))
 
     return blueprint
-
-
-def _uncached(document: Mapping[str, object], status: int) -> Response:
-    response = jsonify(document)
-    response.status_code = status
-    response.headers["Cache-Control"] = "no-store"
-    return response

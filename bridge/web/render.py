@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 
 from flask import Response
 
+from bridge.model import Client
 from bridge.reasons import Explained
 from bridge.signin_reasons import REASONS
 from bridge.web import untrusted
@@ -207,6 +208,11 @@ def reasons(issuer: str) -> Response:
 def reason(issuer: str, which: Explained) -> Response:
     """What one reason means and what mends it."""
     return _page("reason.html", public=True, issuer=untrusted.link(issuer) or "", reason=which)
+
+
+def app_of(client: Client) -> App:
+    """The app as its client is registered."""
+    return App(client.name or client.client_id, client.logo_uri, client.client_uri, client.policy_uri, client.tos_uri)
 
 
 def shown(app: App) -> Mapping[str, str | None]:

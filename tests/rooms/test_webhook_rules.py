@@ -26,7 +26,7 @@ from bridge.dynamic.effects import (
 )
 from bridge.dynamic.management import create_webhook, event_page, session_state, user_now, webhooks
 from bridge.dynamic.wallets import without_wallet
-from bridge.dynamic.webhooks import Delivery, delivery_of, read, verify
+from bridge.dynamic.webhooks import DynamicEvent, event_of, read, verify
 from bridge.emulator import NewWallet, RunningEmulator
 from bridge.errors import FetchFailed, Refused
 from bridge.fetch import Fetcher
@@ -58,7 +58,7 @@ def signed(body: bytes, secret: str = SECRET) -> str:
 
 
 def effect(name: str, data: Any = None, **members: Any) -> Effect:
-    return delivery_of(envelope(name, data, **members), ENVIRONMENT, NOW).effect
+    return event_of(envelope(name, data, **members), ENVIRONMENT, NOW).effect
 
 
 # The signature
@@ -115,10 +115,9 @@ def test_without_a_secret_nothing_is_good() -> None:
 
 def test_a_message_is_read() -> None:
     body = json.dumps(envelope("user.session.revoked", {"id": SID, "userId": A})).encode()
-    assert read(body, ENVIRONMENT, NOW) == Delivery(
+    assert read(body, ENVIRONMENT, NOW) == DynamicEvent(
         ENVIRONMENT,
         "2a92c161-3167-44ad-8fce-4c6cdaed8101",
-        "5a2a5360-bb7e-4ea6-9bd3-0146bf2f7301",
         "user.session.revoked",
         1_795_173_897,
         SessionRevoked(SID, A, by_admin=False),
@@ -172,12 +171,12 @@ def test_what_is_no_strict_json_object_is_malformed(body: bytes) -> None:
 )
 def test_what_is_no_event_of_the_environment_is_malformed(member: str, value: Any) -> None:
     with pytest.raises(Refused) as refused:
-        delivery_of(envelope(**{member: value}), ENVIRONMENT, NOW)
+        event_of(envelope(**{member: value}), ENVIRONMENT, NOW)
     assert refused.value.reason is Reason.WEBHOOK_MALFORMED
 
 
 def test_a_time_far_off_is_taken_for_now() -> None:
-    assert delivery_of(envelope(timestamp="9999-12-31T23:59:59Z"), ENVIRONMENT, NOW).at == NOW + 60
+    assert event_of(envelope(timestamp="9999-12-31T23:59:59Z"), ENVIRONMENT, NOW).at == NOW + 60
 
 
 JSON = st.recursive(

@@ -1,7 +1,7 @@
 """`oidc-bridge audit`: what happened, in words."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 
 import click
@@ -23,6 +23,10 @@ _STATES = {
 }
 
 
+OfUsers = Mapping[str, Sequence[AuditEntry]]
+"""Every entry about some users, oldest first, by sub."""
+
+
 @click.group()
 def audit() -> None:
     """What happened, and why something ended."""
@@ -40,8 +44,9 @@ def why(config: Config, wanted: str, limit: int, as_json: bool) -> None:
     now = system_clock()
     with opened(config) as database, database.reading() as tx:
         found, browsers = grants.matching(tx, wanted), sessions.matching(tx, wanted)
-        history = _history(tx, wanted, _subs(found, browsers), limit)
-        chains = _chains(tx, found, browsers)
+        of_users = {sub: entries.every_of_user(tx, sub) for sub in _subs(found, browsers)}
+        history = _history(tx, wanted, of_users, limit)
+        chains = _chains(found, browsers, of_users)
         user = users.by_sub(tx, wanted)
     if not found and not browsers and not history and user is None:
         fail("Nothing is known by that sub, sid, grant or session.")
@@ -82,12 +87,12 @@ def list_(config: Config, limit: int, as_json: bool) -> None:
         click.echo(f"{moment(entry.at)}  {_sentence(entry)}  {about}".rstrip())
 
 
-def _history(tx: Tx, wanted: str, subs: set[str], limit: int) -> list[AuditEntry]:
+def _history(tx: Tx, wanted: str, of_users: OfUsers, limit: int) -> list[AuditEntry]:
     """The entries about what was asked for; of a grant or session, what befell its user as a whole is told too."""
     history = entries.concerning(tx, wanted, limit=limit)
-    if wanted not in subs:
-        of_users = [entry for sub in subs for entry in entries.about_user(tx, sub)]
-        history = sorted([*history, *of_users], key=lambda entry: entry.at)[-limit:]
+    if wanted not in of_users:
+        whole = [entry for of_user in of_users.values() for entry in of_user if entry.client_id is None]
+        history = sorted([*history, *whole], key=lambda entry: entry.at)[-limit:]
     return history
 
 
@@ -95,13 +100,10 @@ def _subs(found: Sequence[KeptGrant], browsers: Sequence[KeptSession]) -> set[st
     return {grant.sub for grant in found} | {browser.sub for browser in browsers}
 
 
-def _chains(tx: Tx, found: Sequence[KeptGrant], browsers: Sequence[KeptSession]) -> dict[str, list[Link]]:
+def _chains(found: Sequence[KeptGrant], browsers: Sequence[KeptSession], of_users: OfUsers) -> dict[str, list[Link]]:
     """By the id of what ended, how it came to it."""
-    chains: dict[str, list[Link]] = {}
-    for sub in _subs(found, browsers):
-        of_user = entries.of_whole_user(tx, sub)
-        chains |= {grant.grant_id: grant_chain(grant, of_user) for grant in found if grant.sub == sub}
-        chains |= {b.session_id: session_chain(b.session_id, of_user) for b in browsers if b.sub == sub}
+    chains = {grant.grant_id: grant_chain(grant, of_users[grant.sub]) for grant in found}
+    chains |= {one.session_id: session_chain(one.session_id, of_users[one.sub]) for one in browsers}
     return {ended: chain for ended, chain in chains.items() if chain}
 
 
