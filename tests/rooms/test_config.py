@@ -74,7 +74,6 @@ def test_three_variables_make_a_configuration_that_is_safe_to_serve_with() -> No
         proxies=0,
         workers=1,
         log_level="INFO",
-        security_contact=None,
         delivery="serve",
     )
 
