@@ -12,10 +12,11 @@ export async function endSession(client) {
   const wallets = walletsOf(client);
   const api = createApiClient({}, client); // made while there is a token: it keeps what it will send
   forget(core);
-  const told = [api.revokeSession({ environmentId: core.environmentId }), ...wallets.map(async (one) => one.disconnect?.())];
+  const revoked = api.revokeSession({ environmentId: core.environmentId });
+  const told = Promise.allSettled([revoked, ...wallets.map(async (one) => one.disconnect?.())]);
   fetchProjectSettings(client).catch(() => {}); // those of a session that was found may be old
   await generateSessionKeys(client);
-  await Promise.race([Promise.allSettled(told), new Promise((done) => setTimeout(done, PATIENCE))]);
+  await Promise.race([told, new Promise((done) => setTimeout(done, PATIENCE))]);
 }
 
 function forget(core) {
