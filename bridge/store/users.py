@@ -60,7 +60,13 @@ _SESSION_ENDED = (
 _ERASE = (
     update(users)
     .where(users.c.sub == bindparam("wanted_sub"))
-    .values(claims="{}", credentials_digest="", told_at=bindparam("moment"), updated_at=bindparam("moment"))
+    .values(
+        claims="{}",
+        credentials_digest="",
+        told_at=bindparam("moment"),
+        updated_at=bindparam("moment"),
+        erased_at=bindparam("moment"),
+    )
 )
 _DELETE = (
     update(users)
@@ -137,7 +143,7 @@ def session_ended(tx: Tx, environment_id: str, user_id: str, now: int) -> bool:
 
 
 def erase(tx: Tx, sub: str, now: int) -> bool:
-    """Forget what is known of the user; the sub stays theirs, and is given to nobody else."""
+    """Forget what is known of the user until they sign in again; the sub stays theirs, and is given to nobody else."""
     return tx.execute(_ERASE, {"wanted_sub": sub, "moment": now}).rowcount == 1
 
 

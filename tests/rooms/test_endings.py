@@ -1,5 +1,6 @@
 """The cascades of lifecycle/endings.py on both databases: what a cause ends, who is told, and in how many steps."""
 
+import json
 from collections.abc import Sequence
 from dataclasses import replace
 from threading import Thread
@@ -14,7 +15,8 @@ from bridge.delivery.rest import CloseRest
 from bridge.delivery.turns import Turns
 from bridge.errors import Refused
 from bridge.history import DYNAMIC, OPERATOR, Cause, acting_user
-from bridge.lifecycle.closing import BATCH, Ending
+from bridge.lifecycle.closing import BATCH, Ending, end_session
+from bridge.lifecycle.disclosure import as_document, record_of
 from bridge.lifecycle.endings import (
     CLOCKS_DIFFER,
     close_rest,
@@ -205,6 +207,36 @@ def test_an_erased_user_is_forgotten_and_may_begin_anew_under_the_same_sub(datab
         by = assertion("s-4", at=NOW + 50)
         again = recognition.recognise(tx, late, by, primary_environment=ENVIRONMENT.environment_id, now=NOW + 50)
         assert (again.user.sub, again.user.claims) == (SUB, IDENTITY.claims)
+
+
+def test_what_dynamic_tells_of_an_erased_user_is_kept_only_once_they_have_signed_in_again(database: Database) -> None:
+    told_later = replace(IDENTITY, claims={**IDENTITY.claims, "name": "later"}, told_at=NOW + 90)
+    with database.writing() as tx:
+        given(tx, TOLD)
+        erase_user(tx, SUB, actor=OPERATOR, now=NOW)
+        assert not recognition.bring_up_to_date(tx, replace(told_later, told_at=NOW + 40), NOW + 40)
+        erased = users.by_sub(tx, SUB)
+        assert erased is not None
+        assert not erased.claims
+        back, by = replace(IDENTITY, told_at=NOW + 50), assertion("s-4", at=NOW + 50)
+        recognition.recognise(tx, back, by, primary_environment=ENVIRONMENT.environment_id, now=NOW + 50)
+        assert recognition.bring_up_to_date(tx, told_later, NOW + 90)
+
+
+def test_a_users_own_document_names_nobody_else_and_no_session_at_dynamic(database: Database) -> None:
+    with database.writing() as tx:
+        session = signed_in(tx)
+        end_session(tx, session, Cause.SESSION_REPLACED, actor=acting_user("somebody-else"), now=NOW)
+        end(tx)
+        user = users.by_sub(tx, SUB)
+        assert user is not None
+        document = as_document(record_of(tx, user))
+    assert "somebody-else" not in json.dumps(document)
+    replaced = [one for one in document["history"] if one["cause"] == "session_replaced"]
+    assert [one["actor"] for one in replaced] == ["user"]
+    assert replaced[0]["detail"] == {"session_id": session.session_id}
+    assert acting_user(SUB) in {one["actor"] for one in document["history"]}, "one's own name stays"
+    assert "dynamic_session" not in {name for one in document["history"] for name in one["detail"]}
 
 
 def test_disconnecting_an_app_ends_its_grants_alone_and_tells_it(database: Database) -> None:
