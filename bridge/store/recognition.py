@@ -148,8 +148,8 @@ def take_away(
 ) -> bool:
     """Dynamic tells that a user has lost something; `without` says what of their claims is left.
 
-    False if they are not known here, were erased, or are deleted. What was told later stays; what was told before brings nothing
-    back.
+    False if they are not known here, were erased, or are deleted. What was told later stays; what was told before
+    brings nothing back.
     """
     key = {"environment": environment_id, "user": user_id, "session_key": "", "sid": ""}
     while True:
