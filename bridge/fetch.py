@@ -7,6 +7,7 @@ address guard, and a bulkhead: a few threads do the waiting, so a slow server sl
 import json
 import socket
 import threading
+import time
 from collections.abc import Mapping
 from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
 from concurrent.futures import TimeoutError as FutureTimeout
@@ -25,6 +26,7 @@ from bridge.errors import FetchFailed, NoAnswer, NotCalled
 from bridge.waiting import about_to_wait
 
 MAX_BODY_BYTES = 256 * 1024
+_ADDRESSES = 4  # of a name that are tried; whoever owns the name writes as many as they like
 
 _GLOBAL_UNICAST, _DOCUMENTATION = ip_network("2000::/3"), ip_network("3fff::/20")
 _NAT64 = ip_network("64:ff9b::/96")
@@ -83,16 +85,23 @@ _current = threading.local()
 
 
 def _connect(host: str, port: int, timeout: float, *, allow_loopback: bool) -> socket.socket:
-    """A connection to an address that was checked: resolved once, so a name cannot change its mind (rebinding)."""
+    """A connection to an address that was checked: resolved once, so a name cannot change its mind (rebinding).
+
+    `timeout`, in seconds, is for all of its addresses together.
+    """
     found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
     addresses = [str(entry[4][0]) for entry in found]
     for address in addresses:
         if not is_public(address) and not (allow_loopback and ip_address(address).is_loopback):
             raise OSError("address is not public")
+    ends_at = time.monotonic() + timeout
     failure: OSError = OSError("no address")
-    for address in addresses:
+    for address in addresses[:_ADDRESSES]:
+        left = ends_at - time.monotonic()
+        if left <= 0 or _current.wire.cut:  # the caller has gone: the thread is wanted elsewhere
+            break
         try:
-            return socket.create_connection((address, port), timeout)
+            return socket.create_connection((address, port), left)
         except OSError as error:
             failure = error
     raise failure

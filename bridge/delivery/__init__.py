@@ -6,7 +6,7 @@
     carriers   one for each kind; parts.py registers them
       backchannel    mints a logout token and posts it (Back-Channel Logout 1.0)
       reread         asks Dynamic how a user is now
-      rest           closes one more batch of a user who has ended
+      rest           closes one more batch of what has ended
     settling   what came of it: done, again later (pace says when), or given up; how the receiver is; the audit entry
     turns      how delivery writes, so that no request waits for it
 

@@ -130,8 +130,13 @@ class Delivery:
         except Exception:
             log.exception("delivery failed", extra={"kind": claimed.message.kind.value})
             result = Result(Verdict.REFUSED, "internal error")
-        with self._turns.writing() as tx:
-            settle(tx, Attempt(carrier, claimed, random.random(), clock()), result)  # noqa: S311 - it spreads load
+        try:
+            with self._turns.writing() as tx:
+                settle(tx, Attempt(carrier, claimed, random.random(), clock()), result)  # noqa: S311 - it spreads load
+        except Unavailable:
+            raise
+        except Exception:  # its lease brings it back; those behind it go on
+            log.exception("delivery could not settle", extra={"kind": claimed.message.kind.value})
         return result
 
     def _hand_back(self, rest: Sequence[Claimed], now: int) -> None:

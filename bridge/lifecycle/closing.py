@@ -4,12 +4,14 @@ A closed grant takes its refresh tokens and its access tokens along: both are as
 used. What was issued without a kept grant ends by its own jti, with its session at Dynamic, or with all of its user.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 
 from bridge.history import AuditEntry, Cause, Event
 from bridge.model import Json, Session
 from bridge.store import Tx, audit, closing, grants, outbox, revoked, sessions
-from bridge.store.closing import EndedSession, OfSessions, OfSid, OfUpstream, OfUser
+from bridge.store.closing import Owed
+from bridge.store.extents import Extent, OfUpstream, OfUser
 from bridge.store.grants import KeptGrant
 from bridge.store.outbox import Kind, Message
 from bridge.tokens.read import AccessToken
@@ -74,26 +76,35 @@ def revoke_access_token(tx: Tx, token: AccessToken, *, sub: str | None, actor: s
     return True
 
 
-def close_grants(tx: Tx, of: OfUser | OfUpstream | OfSessions | OfSid, ending: Ending, *, sparing: bool = False) -> int:
-    """End a batch of grants; how many. `sparing`: not those that live on when their user signs out."""
-    closed = closing.close_grants(tx, of, ending.cause, ending.now, limit=BATCH, sparing=sparing)
+def close_grants(tx: Tx, of: Extent, ending: Ending) -> int:
+    """End a batch of grants; how many."""
+    closed = closing.close_grants(tx, of, ending.cause, ending.now, limit=BATCH)
     audit.record_all(tx, (_closed(grant, ending) for grant in closed))
     return len(closed)
 
 
-def close_sessions(tx: Tx, of: OfUser | OfUpstream, ending: Ending) -> list[EndedSession]:
-    """End a batch of browsers' sessions; those that it ended."""
+def close_sessions(tx: Tx, of: OfUser | OfUpstream, ending: Ending) -> int:
+    """End a batch of browsers' sessions; how many."""
     closed = closing.close_sessions(tx, of, ending.cause, ending.now, limit=BATCH)
     audit.record_all(tx, (_session_closed(session.session_id, session.sub, ending) for session in closed))
-    return closed
+    return len(closed)
 
 
-def tell_clients(tx: Tx, of: OfUser | OfUpstream | OfSessions | OfSid, now: int) -> int:
+def tell_clients(tx: Tx, of: Extent, now: int) -> int:
     """Let the clients of a batch of these grants be told that the session has ended; how many grants that were."""
     owed, count = closing.take_owed(tx, of, limit=BATCH)
+    _tell(tx, owed, now)
+    return count
+
+
+def tell_survivors(tx: Tx, session: Session, now: int) -> None:
+    """Let those clients be told of the end of a browser's session who keep all that they had of it."""
+    _tell(tx, closing.owed_by_survivors(tx, session.session_id), now)
+
+
+def _tell(tx: Tx, owed: Iterable[Owed], now: int) -> None:
     messages = (Message(Kind.BACKCHANNEL_LOGOUT, one.client_id, {"sub": one.sub, "sid": one.sid}) for one in owed)
     outbox.put(tx, messages, now)
-    return count
 
 
 def _session_closed(session_id: str, sub: str, ending: Ending) -> AuditEntry:

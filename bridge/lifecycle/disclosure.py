@@ -6,7 +6,7 @@ No secret is in it, no digest, and nothing that names a session at Dynamic: a co
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from bridge.history import AuditEntry, Cause, Event
+from bridge.history import AuditEntry, Cause, Event, acting_user
 from bridge.model import User
 from bridge.store import Tx, audit, devices, grants
 from bridge.store.devices import Connection, Consent, Device
@@ -23,6 +23,15 @@ _TOLD = (
 )
 _TOLD_CLOSINGS = (Cause.CLIENT_REVOKED, Cause.REUSE_DETECTED, Cause.CODE_REUSED, Cause.ENDED_BY_OPERATOR)
 """What a user is told of on their page. A grant that ends with its session is no news; a document has it all."""
+
+_USER = acting_user("")
+_DETAIL = frozenset(
+    (
+        *("attempts", "email", "error", "event", "grant_type", "head", "jti", "origin", "scope"),
+        *("sequence", "session_id", "spent_at", "state", "wallet"),
+    )
+)
+"""What a user is shown of an entry's detail: whatever is added to it later stays inside until it is listed here."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,8 +89,17 @@ def as_document(record: Record) -> dict[str, Any]:
         "sessions": [session_document(device) for device in record.devices],
         "grants": [asdict(grant) for grant in record.grants],
         "consents": [asdict(consent) for consent in record.consents],
-        "history": [entry.as_json() for entry in record.history],
+        "history": [entry_document(entry, user.sub) for entry in record.history],
     }
+
+
+def entry_document(entry: AuditEntry, sub: str) -> dict[str, Any]:
+    """What happened, as the user with that sub may read it: nobody else is named, nor a session at Dynamic."""
+    document = entry.as_json()
+    if entry.actor.startswith(_USER) and entry.actor != acting_user(sub):
+        document["actor"] = _USER.rstrip(":")
+    document["detail"] = {name: value for name, value in entry.detail.items() if name in _DETAIL}
+    return document
 
 
 def session_document(device: Device) -> dict[str, Any]:

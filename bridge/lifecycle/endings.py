@@ -1,4 +1,4 @@
-"""What each cause ends: the cascades of docs/sessions.md, each in one transaction that is short whatever the number.
+"""What each cause ends: the cascades of docs/sessions.md, each in a transaction that is short whatever the number.
 
 A user, or a session at Dynamic, is over with one row: every use of what rests on it asks for that row. Their grants and
 sessions are closed, and their clients told, in batches: the first here, the rest by delivery (`CLOSE_REST`).
@@ -10,10 +10,18 @@ sessions, grants.
 from dataclasses import replace
 
 from bridge.history import BRIDGE, Cause, Event
-from bridge.lifecycle.closing import BATCH, Ending, close_grants, close_sessions, end_session, tell_clients
+from bridge.lifecycle.closing import (
+    BATCH,
+    Ending,
+    close_grants,
+    close_sessions,
+    end_session,
+    tell_clients,
+    tell_survivors,
+)
 from bridge.model import Session, User
 from bridge.store import Tx, audit, closing, consents, devices, grants, outbox, sessions, upstream, users
-from bridge.store.closing import OfSessions, OfSid, OfUpstream, OfUser
+from bridge.store.extents import Extent, OfEndedSessions, OfSession, OfSid, OfUpstream, OfUser, Queued
 from bridge.store.outbox import Kind, Message
 
 CLOCKS_DIFFER = 60  # seconds: what an instance whose clock is ahead has opened is ended too
@@ -24,13 +32,15 @@ def sign_out(tx: Tx, session: Session, *, actor: str, now: int, cause: Cause = C
     """End a browser's session with every grant that came of it, and tell its clients (RP-Initiated Logout 1.0).
 
     The sessions at Dynamic that it rested on may go on; they open no other here unless the user signs in anew. A grant
-    whose client has `offline_survives_logout` goes on too (Back-Channel Logout 1.0 section 2.7).
+    whose client has `offline_survives_logout` goes on too (Back-Channel Logout 1.0 section 2.7); that client is told
+    now, and again when the grant ends.
     """
-    ending, of = Ending(cause, actor, now), OfSessions((session.session_id,))
+    spares = cause is Cause.SIGNED_OUT
     upstream.sign_out(tx, session, now)
     # The session first: whoever is opening a grant of it holds its row until they commit, or will find it closed.
-    end_session(tx, session, cause, actor=actor, now=now)
-    _close_all(tx, of, ending, sparing=cause is Cause.SIGNED_OUT)
+    if end_session(tx, session, cause, actor=actor, now=now) and spares:
+        tell_survivors(tx, session, now)
+    _begin(tx, OfSession(session.session_id, spares), Ending(cause, actor, now))
 
 
 def end_session_known_as(tx: Tx, wanted: str, *, actor: str, now: int, cause: Cause) -> bool:
@@ -38,12 +48,16 @@ def end_session_known_as(tx: Tx, wanted: str, *, actor: str, now: int, cause: Ca
 
     False if there is none that lives. Clients are told of what they had of it.
     """
+    subs = {*(grant.sub for grant in grants.matching(tx, wanted)), *(one.sub for one in sessions.matching(tx, wanted))}
+    users.hold(tx, subs)
     known = {wanted, *(str(grant.session_id) for grant in grants.matching(tx, wanted) if grant.sid == wanted)}
     found = [device for session_id in sorted(known) if (device := devices.device(tx, session_id)) is not None]
     alive = [device.session for device in found if device.closed_at is None and now < device.session.expires_at]
     for session in alive:
         sign_out(tx, session, actor=actor, now=now, cause=cause)
-    ended = _close_all(tx, OfSid(wanted), Ending(cause, actor, now))  # those that came of no browser's session
+    others = OfSid(wanted)  # those that came of no browser's session
+    ended = closing.count_grants(tx, others, now)
+    _begin(tx, others, Ending(cause, actor, now))
     return bool(alive) or ended > 0
 
 
@@ -66,14 +80,7 @@ def end_dynamic_session(
     user = None if user_id is None else users.by_id(tx, environment_id, user_id)
     ended = replace(ending, detail={**ending.detail, "dynamic_session": session_key})
     audit.record(tx, ended.entry(Event.DYNAMIC_SESSION_ENDED, sub=None if user is None else user.sub))
-    resting = OfUpstream(environment_id, session_key)
-    while True:
-        closed = close_sessions(tx, resting, ending)
-        of_closed = OfSessions(tuple(session.session_id for session in closed))
-        counts = [close_grants(tx, of_closed, ending), tell_clients(tx, of_closed, ending.now)] if closed else []
-        counts += [close_grants(tx, resting, ending), tell_clients(tx, resting, ending.now), len(closed)]
-        if max(counts) < BATCH:
-            return
+    _begin(tx, OfUpstream(environment_id, session_key), ending)
 
 
 def revoke_user(tx: Tx, sub: str, *, actor: str, now: int, cause: Cause = Cause.USER_REVOKED) -> int | None:
@@ -125,19 +132,28 @@ def delete_user(tx: Tx, user: User, ending: Ending, *, merged_into: str | None =
 
 
 def disconnect(tx: Tx, sub: str, client_id: str, *, actor: str, now: int) -> int:
-    """A user takes back what they allowed one client: its grants end, and it is told. How many grants that were."""
-    ending = Ending(Cause.DISCONNECTED, actor, now)
+    """A user takes back what they allowed one client: its grants end, and it is told. How many grants that were.
+
+    No row says that they are over: those beyond the first batch count until delivery has closed them.
+    """
+    ending, of = Ending(Cause.DISCONNECTED, actor, now), OfUser(sub, client_id)
+    users.hold(tx, [sub])
     if consents.withdraw(tx, sub, client_id):
         audit.record(tx, ending.entry(Event.CONSENT_WITHDRAWN, sub=sub, client_id=client_id))
-    return _close_all(tx, OfUser(sub, client_id), ending)
+    ended = closing.count_grants(tx, of, now)
+    _begin(tx, of, ending)
+    return ended
 
 
-def close_rest(tx: Tx, sub: str, ending: Ending) -> bool:
-    """Close one more batch of what a user had when their end was decided; whether that was the last.
-
-    They may have signed in anew since then, and that stays.
-    """
-    return _close_batch(tx, OfUser(sub, up_to=ending.now + CLOCKS_DIFFER), ending)
+def close_rest(tx: Tx, of: Queued, ending: Ending) -> bool:
+    """Close one more batch of what was there when its end was decided; whether that was the last."""
+    counts = [] if isinstance(of, OfSession | OfSid) else [close_sessions(tx, of, ending)]
+    parts: list[Extent] = (
+        [of, OfEndedSessions(of.environment_id, of.session_key)] if isinstance(of, OfUpstream) else [of]
+    )
+    for part in parts:
+        counts += [close_grants(tx, part, ending), tell_clients(tx, part, ending.now)]
+    return max(counts) < BATCH
 
 
 def _forget(tx: Tx, sub: str, now: int) -> bool:
@@ -150,20 +166,18 @@ def _forget(tx: Tx, sub: str, now: int) -> bool:
     return True
 
 
-def _close_all(tx: Tx, of: OfUser | OfSessions | OfSid, ending: Ending, *, sparing: bool = False) -> int:
-    """Close all of these grants and let their clients be told; how many grants that were."""
-    ended = count = close_grants(tx, of, ending, sparing=sparing)
-    while count == BATCH:
-        count = close_grants(tx, of, ending, sparing=sparing)
-        ended += count
-    while tell_clients(tx, of, ending.now) == BATCH:
-        pass
-    return ended
-
-
-def _close_batch(tx: Tx, of: OfUser, ending: Ending) -> bool:
-    closed = close_sessions(tx, of, ending)
-    return max(len(closed), close_grants(tx, of, ending), tell_clients(tx, of, ending.now)) < BATCH
+def _begin(tx: Tx, of: Queued, ending: Ending) -> None:
+    """Close the first batch; delivery does the rest, and spares who has signed in anew since then."""
+    if close_rest(tx, of, ending):
+        return
+    facts = {
+        **of.facts(),
+        "cause": ending.cause.word,
+        "actor": ending.actor,
+        "up_to": ending.now,
+        "detail": ending.detail,
+    }
+    outbox.put(tx, [Message(Kind.CLOSE_REST, BRIDGE, facts)], ending.now)
 
 
 def _end_user(tx: Tx, sub: str, event: Event, ending: Ending) -> int | None:
@@ -171,13 +185,5 @@ def _end_user(tx: Tx, sub: str, event: Event, ending: Ending) -> int | None:
         return None
     audit.record(tx, ending.entry(event, sub=sub))
     ended = closing.count_grants(tx, OfUser(sub), ending.now)
-    if not _close_batch(tx, OfUser(sub), ending):
-        facts = {
-            "sub": sub,
-            "cause": ending.cause.word,
-            "actor": ending.actor,
-            "up_to": ending.now,
-            "detail": ending.detail,
-        }
-        outbox.put(tx, [Message(Kind.CLOSE_REST, BRIDGE, facts)], ending.now)
+    _begin(tx, OfUser(sub), ending)
     return ended

@@ -147,6 +147,8 @@ class Authorization:
             return self._next(tx, replace(case, progress=Progress()))  # sent twice, and the other one was answered
         if not goes_on(tx, session, self._policy, now):
             return self._next(tx, replace(case, progress=Progress(), held=None))  # signed out in this very moment
+        if self._must_consent(tx, case, user):  # taken back in this very moment
+            return self._next(tx, replace(case, progress=Progress()))
         if request.client.client_id == ACCOUNT:  # our own page sees the session itself: no code, no grant
             return Outcome(Redirect(request.redirect_uri))
         return Outcome(to_client(request, self._site.issuer, {"code": code_for(tx, request, session, user, now)}))

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from bridge.errors import Refused
+from bridge.lifecycle.endings import CLOCKS_DIFFER
 from bridge.lifecycle.gate import environment_of, may_act, must_be_open
 from bridge.model import Client, Environment, User
 from bridge.reasons import Reason
@@ -99,11 +100,12 @@ class Holders:
 def _session_has_ended(tx: Tx, token: AccessToken, user: User) -> bool:
     """Whether Dynamic has ended the session that a token without a kept grant came of.
 
-    Asked only where one of the user's sessions has ended since the token was issued.
+    Asked only where one of the user's sessions has ended since the token was issued, or so shortly before that it may
+    have been since: clocks differ, and a request may be under way.
     """
     if token.grant_id is not None or token.sid is None:
         return False
-    if user.session_ended_at is None or user.session_ended_at < token.issued_at:
+    if user.session_ended_at is None or user.session_ended_at < token.issued_at - CLOCKS_DIFFER:
         return False
     return any(
         client_session(user.environment_id, key, token.client_id) == token.sid

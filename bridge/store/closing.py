@@ -2,71 +2,13 @@
 
 from dataclasses import dataclass
 
-from sqlalchemy import ColumnElement, and_, func, select, update
+from sqlalchemy import ColumnElement, and_, case, func, select, update
 
 from bridge.history import Cause
 from bridge.store.database import Tx
+from bridge.store.extents import Extent, OfSession, OfUpstream, OfUser
 from bridge.store.grants import KeptGrant, kept_grant
 from bridge.store.tables import grants, sessions
-
-
-@dataclass(frozen=True, slots=True)
-class OfUser:
-    """Whatever a user has, at one client alone if that is named, opened up to a moment if that is."""
-
-    sub: str
-    client_id: str | None = None
-    up_to: int | None = None
-
-    def grants(self) -> ColumnElement[bool]:
-        """The condition on grants."""
-        mine = grants.c.sub == self.sub
-        if self.client_id is not None:
-            mine &= grants.c.client_id == self.client_id
-        return mine if self.up_to is None else mine & (grants.c.opened_at <= self.up_to)
-
-    def sessions(self) -> ColumnElement[bool]:
-        """The condition on browsers' sessions."""
-        mine = sessions.c.sub == self.sub
-        return mine if self.up_to is None else mine & (sessions.c.opened_at <= self.up_to)
-
-
-@dataclass(frozen=True, slots=True)
-class OfUpstream:
-    """Whatever rests on a session at Dynamic."""
-
-    environment_id: str
-    session_key: str
-
-    def grants(self) -> ColumnElement[bool]:
-        """The condition on grants."""
-        return and_(grants.c.environment_id == self.environment_id, grants.c.session_key == self.session_key)
-
-    def sessions(self) -> ColumnElement[bool]:
-        """The condition on browsers' sessions."""
-        return and_(sessions.c.environment_id == self.environment_id, sessions.c.session_key == self.session_key)
-
-
-@dataclass(frozen=True, slots=True)
-class OfSessions:
-    """Whatever came of some browsers' sessions."""
-
-    session_ids: tuple[str, ...]
-
-    def grants(self) -> ColumnElement[bool]:
-        """The condition on grants."""
-        return grants.c.session_id.in_(self.session_ids)
-
-
-@dataclass(frozen=True, slots=True)
-class OfSid:
-    """Whatever one client knows as one session."""
-
-    sid: str
-
-    def grants(self) -> ColumnElement[bool]:
-        """The condition on grants."""
-        return grants.c.sid == self.sid
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,19 +28,14 @@ class Owed:
     sid: str
 
 
-def count_grants(tx: Tx, of: OfUser, now: int) -> int:
+def count_grants(tx: Tx, of: Extent, now: int) -> int:
     """How many grants of these are open."""
     return int(tx.execute(select(func.count()).select_from(grants).where(_open(of.grants(), now))).scalar_one())
 
 
-def close_grants(
-    tx: Tx, of: OfUser | OfUpstream | OfSessions | OfSid, cause: Cause, now: int, *, limit: int, sparing: bool = False
-) -> list[KeptGrant]:
-    """End at most `limit` of the open grants; `sparing` those that live on when their user signs out."""
-    wanted = _open(of.grants(), now)
-    if sparing:
-        wanted = and_(wanted, func.coalesce(grants.c.survives_sign_out, False).is_(False))
-    some = select(grants.c.grant_id).where(wanted).order_by(grants.c.grant_id).limit(limit)
+def close_grants(tx: Tx, of: Extent, cause: Cause, now: int, *, limit: int) -> list[KeptGrant]:
+    """End at most `limit` of the open grants."""
+    some = select(grants.c.grant_id).where(_open(of.grants(), now)).order_by(grants.c.grant_id).limit(limit)
     closed = (
         update(grants)
         .where(grants.c.grant_id.in_(some), grants.c.closed_at.is_(None))
@@ -121,7 +58,7 @@ def close_sessions(tx: Tx, of: OfUser | OfUpstream, cause: Cause, now: int, *, l
     return [EndedSession(row.session_id, row.sub) for row in tx.execute(closed)]
 
 
-def take_owed(tx: Tx, of: OfUser | OfUpstream | OfSessions | OfSid, *, limit: int) -> tuple[list[Owed], int]:
+def take_owed(tx: Tx, of: Extent, *, limit: int) -> tuple[list[Owed], int]:
     """Whom to tell of the end of these grants, for at most `limit` of them; with how many that were.
 
     Each client is told of a sid once. From now on they are owed nothing: who takes must tell. Closed grants count too:
@@ -136,6 +73,18 @@ def take_owed(tx: Tx, of: OfUser | OfUpstream | OfSessions | OfSid, *, limit: in
         last = found[-1]
         _take(tx, and_(owed, grants.c.client_id == last.client_id, grants.c.sid == last.sid))
     return found, len(taken)
+
+
+def owed_by_survivors(tx: Tx, session_id: str) -> list[Owed]:
+    """Whom to tell that a browser's session is over though all that they had of it lives on.
+
+    They stay owed: the end of what lives on is still to come.
+    """
+    mine = and_(grants.c.session_id == session_id, grants.c.logout_owed.is_(True))
+    ends_now = case((OfSession(session_id, spares=True).grants(), 1), else_=0)
+    found = select(grants.c.client_id, grants.c.sub, grants.c.sid).where(mine)
+    alone = found.group_by(grants.c.client_id, grants.c.sub, grants.c.sid).having(func.max(ends_now) == 0)
+    return [Owed(row.client_id, row.sub, row.sid) for row in tx.execute(alone)]
 
 
 def _take(tx: Tx, these: ColumnElement[bool]) -> list[Owed]:

@@ -8,9 +8,9 @@ from sqlalchemy import bindparam, insert, select, update
 
 from bridge.model import AuthorizationRequest, User
 from bridge.store.database import Tx
-from bridge.store.grants import KeptGrant, kept_grant
+from bridge.store.grants import AS_IT_STANDS, ITS_UPSTREAM, KeptGrant, kept_grant
 from bridge.store.handles import digest_of
-from bridge.store.tables import codes, grants, users
+from bridge.store.tables import codes, grants, upstream_sessions, users
 from bridge.store.transaction import fixed
 from bridge.store.users import USER_BESIDE, user_of
 
@@ -38,7 +38,7 @@ class PresentedCode:
 _HAND_OUT = insert(codes)
 _FIND = fixed(
     select(
-        grants,
+        *AS_IT_STANDS,
         *USER_BESIDE,
         codes.c.redirect_uri,
         codes.c.code_challenge,
@@ -48,7 +48,11 @@ _FIND = fixed(
         codes.c.expires_at.label("code_expires_at"),
         codes.c.spent_at,
     )
-    .select_from(codes.join(grants, grants.c.grant_id == codes.c.grant_id).join(users, users.c.sub == grants.c.sub))
+    .select_from(
+        codes.join(grants, grants.c.grant_id == codes.c.grant_id)
+        .join(users, users.c.sub == grants.c.sub)
+        .outerjoin(upstream_sessions, ITS_UPSTREAM)
+    )
     .where(codes.c.digest == bindparam("wanted"))
 )
 _SPEND = fixed(

@@ -5,7 +5,7 @@ import secrets
 from dataclasses import dataclass, replace
 from typing import Any
 
-from sqlalchemy import ColumnElement, Row, Select, and_, bindparam, insert, or_, select, update
+from sqlalchemy import ColumnElement, Row, Select, and_, bindparam, case, func, insert, or_, select, update
 
 from bridge.errors import Refused
 from bridge.history import Cause
@@ -73,6 +73,26 @@ _OPENED = (
     grants.c.survives_sign_out,
     grants.c.logout_owed,
 )
+
+
+_AS_ENDED = {
+    "closed_at": func.coalesce(grants.c.closed_at, upstream_sessions.c.ended_at),
+    "closed_cause": case(
+        (
+            and_(grants.c.closed_at.is_(None), upstream_sessions.c.ended_at.is_not(None)),
+            Cause.DYNAMIC_SESSION_ENDED.word,
+        ),
+        else_=grants.c.closed_cause,
+    ),
+}
+AS_IT_STANDS = tuple(_AS_ENDED[c.name].label(c.name) if c.name in _AS_ENDED else c for c in grants.c)
+"""What `kept_grant` makes a grant of: closed once its session at Dynamic has ended, before its own row says so."""
+
+ITS_UPSTREAM = and_(
+    upstream_sessions.c.environment_id == grants.c.environment_id,
+    upstream_sessions.c.session_key == grants.c.session_key,
+)
+"""What upstream_sessions is joined to grants by, for AS_IT_STANDS (an outer join)."""
 
 
 def _from_ground(*columns: ColumnElement[Any]) -> Select[*tuple[Any, ...]]:

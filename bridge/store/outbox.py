@@ -22,7 +22,7 @@ class Kind(Enum):
     """What a message asks of whoever carries it out."""
 
     BACKCHANNEL_LOGOUT = "backchannel_logout"  # tell a client that a session has ended; receiver: its client_id
-    CLOSE_REST = "close_rest"  # close what is left of a user who has ended; receiver: BRIDGE
+    CLOSE_REST = "close_rest"  # close what is left of what has ended; receiver: BRIDGE
     REREAD_USER = "reread_user"  # ask Dynamic how a user is now; receiver: the environment's id
 
 

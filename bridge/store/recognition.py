@@ -5,7 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
-from sqlalchemy import Row, and_, bindparam, select, update
+from sqlalchemy import Row, and_, bindparam, null, select, update
 
 from bridge.errors import Refused
 from bridge.model import Assertion, Identity, Json, User
@@ -40,6 +40,7 @@ _FIND = fixed(
         *USER_COLUMNS,
         users.c.credentials_digest,
         users.c.told_at,
+        users.c.erased_at,
         upstream_sessions.c.auth_time,
         upstream_sessions.c.first_seen_at,
         upstream_sessions.c.signed_out_at,
@@ -82,6 +83,7 @@ _UPDATE = fixed(
         credentials_digest=bindparam("new_digest"),
         told_at=bindparam("new_told_at"),
         updated_at=bindparam("now"),
+        erased_at=null(),
     )
 )
 
@@ -128,11 +130,14 @@ def recognise(tx: Tx, identity: Identity, assertion: Assertion, *, primary_envir
 
 
 def bring_up_to_date(tx: Tx, identity: Identity, now: int) -> bool:
-    """What Dynamic tells of a user without an assertion; False if they are not known here, or are deleted."""
+    """What Dynamic tells of a user without an assertion; False if they are not known here, or are deleted.
+
+    Nor of who was erased: they come back by signing in alone.
+    """
     key = {"environment": identity.environment_id, "user": identity.user_id, "session_key": "", "sid": ""}
     while True:
         row = tx.execute(_FIND, key).first()
-        if row is None or row.deleted_at is not None:
+        if row is None or row.deleted_at is not None or row.erased_at is not None:
             return False
         if _current_claims(tx, row, identity, now) is not None:
             return True
@@ -143,13 +148,13 @@ def take_away(
 ) -> bool:
     """Dynamic tells that a user has lost something; `without` says what of their claims is left.
 
-    False if they are not known here, or are deleted. What was told later stays; what was told before brings nothing
-    back.
+    False if they are not known here, were erased, or are deleted. What was told later stays; what was told before
+    brings nothing back.
     """
     key = {"environment": environment_id, "user": user_id, "session_key": "", "sid": ""}
     while True:
         row = tx.execute(_FIND, key).first()
-        if row is None or row.deleted_at is not None:
+        if row is None or row.deleted_at is not None or row.erased_at is not None:
             return False
         left = Identity(environment_id, user_id, without(json.loads(row.claims)), complete=True, told_at=told_at)
         if _current_claims(tx, row, left, now) is not None:

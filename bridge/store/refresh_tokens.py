@@ -13,9 +13,9 @@ from sqlalchemy import bindparam, insert, select, update
 
 from bridge.model import User
 from bridge.store.database import Tx
-from bridge.store.grants import KeptGrant, kept_grant
+from bridge.store.grants import AS_IT_STANDS, ITS_UPSTREAM, KeptGrant, kept_grant
 from bridge.store.handles import digest_of, is_refresh_token, new_refresh_token, pad_between, successor_of
-from bridge.store.tables import grants, refresh_tokens, users
+from bridge.store.tables import grants, refresh_tokens, upstream_sessions, users
 from bridge.store.transaction import fixed
 from bridge.store.users import USER_BESIDE, user_of
 
@@ -41,7 +41,7 @@ _HEAD = (
 )
 _FIND = fixed(
     select(
-        grants,
+        *AS_IT_STANDS,
         *USER_BESIDE,
         refresh_tokens.c.sequence,
         refresh_tokens.c.expires_at.label("idle_at"),
@@ -49,9 +49,9 @@ _FIND = fixed(
         _HEAD.label("head"),
     )
     .select_from(
-        refresh_tokens.join(grants, grants.c.grant_id == refresh_tokens.c.grant_id).join(
-            users, users.c.sub == grants.c.sub
-        )
+        refresh_tokens.join(grants, grants.c.grant_id == refresh_tokens.c.grant_id)
+        .join(users, users.c.sub == grants.c.sub)
+        .outerjoin(upstream_sessions, ITS_UPSTREAM)
     )
     .where(refresh_tokens.c.digest == bindparam("wanted"))
 )

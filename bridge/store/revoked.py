@@ -3,11 +3,12 @@
 import json
 from dataclasses import dataclass
 
-from sqlalchemy import bindparam, select
+from sqlalchemy import bindparam, func, select
 
 from bridge.model import User
 from bridge.store.database import Tx, insert_if_absent
-from bridge.store.tables import grants, revoked_tokens, users
+from bridge.store.grants import ITS_UPSTREAM
+from bridge.store.tables import grants, revoked_tokens, upstream_sessions, users
 from bridge.store.transaction import fixed
 from bridge.store.users import USER_COLUMNS, user_of
 
@@ -29,10 +30,14 @@ _STANDING = fixed(
         *USER_COLUMNS,
         _IS_REVOKED.scalar_subquery().label("revoked"),
         grants.c.grant_id,
-        grants.c.closed_at,
+        func.coalesce(grants.c.closed_at, upstream_sessions.c.ended_at).label("closed_at"),
         grants.c.userinfo_claims,
     )
-    .select_from(users.outerjoin(grants, grants.c.grant_id == bindparam("wanted_grant")))
+    .select_from(
+        users.outerjoin(grants, grants.c.grant_id == bindparam("wanted_grant")).outerjoin(
+            upstream_sessions, ITS_UPSTREAM
+        )
+    )
     .where(users.c.sub == bindparam("wanted_sub"))
 )
 

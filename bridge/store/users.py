@@ -1,6 +1,7 @@
 """Who is known here: one row per person and environment, and what has been decided about them as a whole."""
 
 import json
+from collections.abc import Iterable
 from dataclasses import replace
 from operator import attrgetter
 from typing import Any
@@ -39,6 +40,7 @@ _BY_SUB = fixed(select(*USER_COLUMNS).where(users.c.sub == bindparam("wanted_sub
 _BY_ID = select(*USER_COLUMNS).where(
     users.c.environment_id == bindparam("environment"), users.c.user_id == bindparam("user")
 )
+_HOLD = select(users.c.sub).where(users.c.sub == bindparam("wanted_sub")).with_for_update(key_share=True)
 _DISABLE = update(users).where(users.c.sub == bindparam("wanted_sub")).values(disabled_at=bindparam("moment"))
 _REVOKE = (
     update(users)
@@ -58,7 +60,13 @@ _SESSION_ENDED = (
 _ERASE = (
     update(users)
     .where(users.c.sub == bindparam("wanted_sub"))
-    .values(claims="{}", credentials_digest="", told_at=bindparam("moment"), updated_at=bindparam("moment"))
+    .values(
+        claims="{}",
+        credentials_digest="",
+        told_at=bindparam("moment"),
+        updated_at=bindparam("moment"),
+        erased_at=bindparam("moment"),
+    )
 )
 _DELETE = (
     update(users)
@@ -119,6 +127,12 @@ def revoke(tx: Tx, sub: str, now: int) -> bool:
     return tx.execute(_REVOKE, {"wanted_sub": sub, "moment": now}).rowcount == 1
 
 
+def hold(tx: Tx, subs: Iterable[str]) -> None:
+    """From now on nobody opens a grant of theirs until we commit; who is opening one is waited for."""
+    for sub in sorted(subs):  # in one order, so that two who hold the same do not wait for each other
+        tx.execute(_HOLD, {"wanted_sub": sub})
+
+
 def session_ended(tx: Tx, environment_id: str, user_id: str, now: int) -> bool:
     """A session of theirs at Dynamic has ended. Whoever opens a grant of theirs waits for this, or we for them.
 
@@ -129,7 +143,7 @@ def session_ended(tx: Tx, environment_id: str, user_id: str, now: int) -> bool:
 
 
 def erase(tx: Tx, sub: str, now: int) -> bool:
-    """Forget what is known of the user; the sub stays theirs, and is given to nobody else."""
+    """Forget what is known of the user until they sign in again; the sub stays theirs, and is given to nobody else."""
     return tx.execute(_ERASE, {"wanted_sub": sub, "moment": now}).rowcount == 1
 
 

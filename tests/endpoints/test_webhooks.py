@@ -20,6 +20,7 @@ from bridge.dynamic.effects import EVENTS
 from bridge.dynamic.management import DynamicSession
 from bridge.emulator import NewEmail, NewOAuth, NewWallet, Session, User
 from bridge.lifecycle.dynamic_sessions import goes_on_as
+from bridge.lifecycle.endings import erase_user
 from bridge.store import Database, upstream
 
 SCOPES = ("openid", "profile", "email", "wallets", "offline_access")
@@ -78,6 +79,32 @@ def causes(hooked: Hooked, event: str) -> list[str]:
 
 
 # Sessions
+
+
+def test_a_token_that_an_instance_signed_whose_clock_is_ahead_ends_with_its_session_too(
+    hooked: Hooked, user: User
+) -> None:
+    session = hooked.sign_in(user)
+    tokens = hooked.tokens(session, scope="openid")
+    hooked.dynamic.revoke(session.sid)
+    hooked.bridge.clock.now -= 1
+    hooked.send()
+    hooked.bridge.clock.now += 1
+    assert not hooked.is_active(tokens)
+
+
+def test_what_a_webhook_tells_of_an_erased_user_is_not_kept(hooked: Hooked, user: User) -> None:
+    hooked.tokens(hooked.sign_in(user))
+    hooked.bridge.clock.forward(60)
+    with hooked.bridge.database.writing() as tx:
+        erase_user(tx, user.id, actor="operator", now=hooked.bridge.clock())
+    hooked.bridge.clock.forward(60)
+    hooked.dynamic.update_user(user.id, alias="x")
+    assert hooked.send()
+    assert hooked.bridge.rows("SELECT claims FROM users") == [("{}",)]
+    hooked.bridge.clock.forward(60)
+    hooked.tokens(hooked.sign_in(user))
+    assert hooked.bridge.rows("SELECT claims FROM users") != [("{}",)]
 
 
 @both_databases

@@ -1,5 +1,6 @@
 """Several who carry messages out at once: each message is done once, and a receiver that fails is probed by one."""
 
+import json
 from collections import Counter
 from threading import Lock
 
@@ -7,6 +8,7 @@ import pytest
 from databases import rows
 from families import NOW
 from racing import Race, by_threads, written
+from sqlalchemy import text
 
 from bridge.delivery.carriers import DONE, Result
 from bridge.delivery.deliver import Delivery
@@ -83,3 +85,20 @@ def test_several_deliveries_do_each_message_once(url: str, database: Database) -
     assert counting.carried == Counter({str(number): 1 for number in range(300)})
     assert rows(url, "SELECT count(*) FROM outbox") == [(0,)]
     assert rows(url, "SELECT count(*) FROM audit") == [(300,)]
+
+
+class Unsayable(Counting):
+    """What became of its first message cannot be said."""
+
+    def entry(self, message: Message, *, delivered: bool, attempts: int, error: str, now: int) -> AuditEntry:
+        if message.facts["sid"] == "0":
+            raise KeyError("sid")
+        return super().entry(message, delivered=delivered, attempts=attempts, error=error, now=now)
+
+
+def test_a_message_that_cannot_be_settled_holds_back_none_of_those_behind_it(database: Database) -> None:
+    owe(database, 20)
+    Delivery(Turns(database), {Kind.BACKCHANNEL_LOGOUT: Unsayable()}, lambda: NOW).run_due(NOW)
+    with database.reading() as tx:
+        left = [json.loads(row.facts) for row in tx.execute(text("SELECT facts FROM outbox"))]
+    assert left == [{"sid": "0"}], "its lease brings it back"

@@ -1,15 +1,22 @@
 """The cascades of lifecycle/endings.py on both databases: what a cause ends, who is told, and in how many steps."""
 
+import json
+from collections.abc import Sequence
 from dataclasses import replace
+from threading import Thread
 from typing import Any
 
 import pytest
 from families import APP, ENVIRONMENT, IDENTITY, NOW, SUB
 from sqlalchemy import text
 
+from bridge.delivery.deliver import Delivery
+from bridge.delivery.rest import CloseRest
+from bridge.delivery.turns import Turns
 from bridge.errors import Refused
 from bridge.history import DYNAMIC, OPERATOR, Cause, acting_user
-from bridge.lifecycle.closing import BATCH, Ending
+from bridge.lifecycle.closing import BATCH, Ending, end_session
+from bridge.lifecycle.disclosure import as_document, record_of
 from bridge.lifecycle.endings import (
     CLOCKS_DIFFER,
     close_rest,
@@ -22,8 +29,10 @@ from bridge.lifecycle.endings import (
 )
 from bridge.lifecycle.signin import SessionPolicy, goes_on, open_or_renew
 from bridge.model import Assertion, Client, Grant, Session
-from bridge.store import Database, Tx, consents, grants, recognition, sessions, upstream, users
+from bridge.store import Database, Tx, consents, grants, recognition, refresh_tokens, revoked, sessions, upstream, users
+from bridge.store.extents import OfUser
 from bridge.store.grants import Ground
+from bridge.store.outbox import Kind
 from bridge.store.recognition import Known
 from bridge.store.sessions import SignIn
 
@@ -200,6 +209,36 @@ def test_an_erased_user_is_forgotten_and_may_begin_anew_under_the_same_sub(datab
         assert (again.user.sub, again.user.claims) == (SUB, IDENTITY.claims)
 
 
+def test_what_dynamic_tells_of_an_erased_user_is_kept_only_once_they_have_signed_in_again(database: Database) -> None:
+    told_later = replace(IDENTITY, claims={**IDENTITY.claims, "name": "later"}, told_at=NOW + 90)
+    with database.writing() as tx:
+        given(tx, TOLD)
+        erase_user(tx, SUB, actor=OPERATOR, now=NOW)
+        assert not recognition.bring_up_to_date(tx, replace(told_later, told_at=NOW + 40), NOW + 40)
+        erased = users.by_sub(tx, SUB)
+        assert erased is not None
+        assert not erased.claims
+        back, by = replace(IDENTITY, told_at=NOW + 50), assertion("s-4", at=NOW + 50)
+        recognition.recognise(tx, back, by, primary_environment=ENVIRONMENT.environment_id, now=NOW + 50)
+        assert recognition.bring_up_to_date(tx, told_later, NOW + 90)
+
+
+def test_a_users_own_document_names_nobody_else_and_no_session_at_dynamic(database: Database) -> None:
+    with database.writing() as tx:
+        session = signed_in(tx)
+        end_session(tx, session, Cause.SESSION_REPLACED, actor=acting_user("somebody-else"), now=NOW)
+        end(tx)
+        user = users.by_sub(tx, SUB)
+        assert user is not None
+        document = as_document(record_of(tx, user))
+    assert "somebody-else" not in json.dumps(document)
+    replaced = [one for one in document["history"] if one["cause"] == "session_replaced"]
+    assert [one["actor"] for one in replaced] == ["user"]
+    assert replaced[0]["detail"] == {"session_id": session.session_id}
+    assert acting_user(SUB) in {one["actor"] for one in document["history"]}, "one's own name stays"
+    assert "dynamic_session" not in {name for one in document["history"] for name in one["detail"]}
+
+
 def test_disconnecting_an_app_ends_its_grants_alone_and_tells_it(database: Database) -> None:
     with database.writing() as tx:
         session = signed_in(tx)
@@ -223,20 +262,115 @@ def test_many_grants_end_with_one_row_at_once_and_are_closed_batch_by_batch(data
     assert rows(database, "SELECT kind, receiver FROM outbox WHERE kind = 'close_rest'") == [("close_rest", "bridge")]
     rest = Ending(Cause.USER_REVOKED, OPERATOR, NOW + 1)
     with database.writing() as tx:
-        assert not close_rest(tx, SUB, rest)
+        assert not close_rest(tx, OfUser(SUB), rest)
     with database.writing() as tx:
-        assert close_rest(tx, SUB, rest)
+        assert close_rest(tx, OfUser(SUB), rest)
     assert rows(database, "SELECT count(*) FROM grants WHERE closed_at IS NULL") == [(0,)]
     assert len(told(database)) == many
 
 
-def test_the_end_of_a_session_with_many_grants_is_whole(database: Database) -> None:
+def carried_out(database: Database) -> None:
+    turns = Turns(database)
+    Delivery(turns, {Kind.CLOSE_REST: CloseRest(turns)}, lambda: NOW).run_due(NOW)
+
+
+def still_open(database: Database) -> list[tuple[Any, ...]]:
+    return rows(database, "SELECT count(*) FROM grants WHERE closed_at IS NULL")
+
+
+def test_a_session_at_dynamic_with_many_grants_is_over_at_once_and_they_are_closed_batch_by_batch(
+    database: Database,
+) -> None:
     with database.writing() as tx:
-        for _ in range(BATCH + 1):
-            given(tx, TOLD)
+        for number in range(2 * BATCH + 50):
+            given(tx, TOLD, sid="s-1" if number else "s-0")
+        tokens = [refresh_tokens.hand_out(tx, row.grant_id, expires_at=NOW + 60, now=NOW) for row in every_grant(tx)]
         end(tx)
-    assert rows(database, "SELECT count(*) FROM grants WHERE closed_at IS NULL") == [(0,)]
+    assert still_open(database) == [(BATCH + 50,)]
+    with database.reading() as tx:
+        found = [one for token in tokens if (one := refresh_tokens.find(tx, token)) is not None]
+        usable = [one.grant for one in found if one.grant.is_open(NOW)]
+        assert [grant.sid for grant in usable] == ["app-s-0"], "none that rests on it is of use"
+        assert {one.grant.closed_cause for one in found if one.grant not in usable} == {"dynamic_session_ended"}
+        standing = [revoked.standing(tx, sub=SUB, jti="j", grant_id=one.grant.grant_id) for one in found]
+        assert sum(one is not None and not one.grant_ended for one in standing) == 1, "nor are its access tokens"
+    carried_out(database)
+    assert still_open(database) == [(1,)]
     assert told(database) == ["app"]
+    causes = rows(database, "SELECT DISTINCT cause, actor FROM audit WHERE event = 'grant_closed'")
+    assert causes == [("dynamic_session_ended", DYNAMIC)]
+
+
+def test_all_grants_of_an_ended_browsers_session_end_whatever_they_began_on_and_however_many(
+    database: Database,
+) -> None:
+    with database.writing() as tx:
+        session = signed_in(tx)
+        for _ in range(BATCH + 50):
+            given(tx, TOLD, session)
+        known = recognised(tx, replace(assertion("s-2"), issued_at=NOW))
+        who = SignIn(known.user.sub, ENVIRONMENT.environment_id, "s-2", "https://x.example", NOW, (), NOW + 7200, NOW)
+        open_or_renew(tx, who, (session, known.user), POLICY, client=APP, user_agent=None, now=NOW)
+        end(tx, "s-2")
+    carried_out(database)
+    assert still_open(database) == [(0,)]
+    assert told(database) == ["app"]
+
+
+def test_a_sign_out_and_a_disconnection_of_many_grants_are_carried_to_their_end(database: Database) -> None:
+    with database.writing() as tx:
+        session = signed_in(tx)
+        for client in (TOLD, OFFLINE):
+            for _ in range(BATCH + 50):
+                given(tx, client, session if client is TOLD else None)
+        survivor = given(tx, OFFLINE, session, offline=True)
+        quiet = given(tx, QUIET)
+        sign_out(tx, session, actor=acting_user(SUB), now=NOW)
+        disconnected = disconnect(tx, SUB, "offline", actor=acting_user(SUB), now=NOW)
+    assert disconnected == BATCH + 51
+    assert len(rows(database, "SELECT id FROM outbox WHERE kind = 'close_rest'")) == 2
+    carried_out(database)
+    assert rows(database, "SELECT grant_id FROM grants WHERE closed_at IS NULL") == [(quiet.grant_id,)]
+    assert dict(rows(database, "SELECT grant_id, closed_cause FROM grants"))[survivor.grant_id] == "disconnected"
+
+
+def test_a_client_whose_offline_grant_survived_a_sign_out_is_told_again_when_dynamic_ends_it(
+    database: Database,
+) -> None:
+    with database.writing() as tx:
+        session = signed_in(tx)
+        given(tx, OFFLINE, session, offline=True)
+        sign_out(tx, session, actor=acting_user(SUB), now=NOW)
+        sign_out(tx, session, actor=acting_user(SUB), now=NOW)
+    assert told(database) == ["offline"]
+    with database.writing() as tx:
+        end(tx)
+        end(tx)
+    assert told(database) == ["offline", "offline"]
+
+
+@pytest.mark.only_postgresql
+def test_a_grant_that_is_being_opened_is_disconnected_too(database: Database) -> None:
+    with database.writing() as tx:
+        recognised(tx, assertion())
+        consents.give(tx, SUB, "app", ("openid",), NOW)
+
+    def take_back() -> None:
+        with database.writing() as tx:  # a thread has a connection of its own
+            disconnect(tx, SUB, "app", actor=acting_user(SUB), now=NOW)
+
+    other = Thread(target=take_back)
+    with database.writing() as tx:
+        given(tx, TOLD)
+        other.start()
+        other.join(1)
+        assert other.is_alive(), "it waits for whoever opens a grant"
+    other.join(10)
+    assert still_open(database) == [(0,)]
+
+
+def every_grant(tx: Tx) -> Sequence[Any]:
+    return tx.execute(text("SELECT grant_id FROM grants")).all()
 
 
 def test_clients_with_more_grants_than_a_batch_are_each_told_once_of_each_sid(database: Database) -> None:
@@ -246,6 +380,7 @@ def test_clients_with_more_grants_than_a_batch_are_each_told_once_of_each_sid(da
             for _ in range(BATCH + BATCH // 2):
                 given(tx, client, session)
         sign_out(tx, session, actor=acting_user(SUB), now=NOW)
+    carried_out(database)
     assert sorted(told(database)) == ["app", "offline"]
     assert rows(database, "SELECT count(*) FROM grants WHERE logout_owed") == [(0,)]
 
@@ -263,6 +398,6 @@ def test_who_signs_in_anew_is_left_alone_by_the_rest_of_an_ending(database: Data
             tx, grant, Ground(ENVIRONMENT.environment_id, "s-new", anew), expires_at=anew + 60, now=anew
         )
     with database.writing() as tx:
-        assert close_rest(tx, SUB, Ending(Cause.USER_REVOKED, OPERATOR, NOW))
+        assert close_rest(tx, OfUser(SUB, up_to=NOW + CLOCKS_DIFFER), Ending(Cause.USER_REVOKED, OPERATOR, NOW))
     assert rows(database, "SELECT grant_id FROM grants WHERE closed_at IS NULL") == [(opened.grant_id,)]
     assert len(told(database)) == BATCH + 1

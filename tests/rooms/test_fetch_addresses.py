@@ -1,10 +1,12 @@
 """Where an outbound call may go, and where it must never arrive: seen from servers that wait for it."""
 
+import socket
 import ssl
 from collections.abc import Iterator
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from threading import Event
 
 import pytest
 from cryptography import x509
@@ -13,6 +15,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 from test_fetch import FaultServer, answer, failure
 
+from bridge.errors import FetchFailed
 from bridge.fetch import Fetcher, is_public
 
 
@@ -109,3 +112,27 @@ def test_an_address_of_the_internet_is_public(address: str) -> None:
 @pytest.mark.parametrize(("kind", "address"), [(kind, a) for kind, addresses in SPECIAL.items() for a in addresses])
 def test_a_special_address_is_not_public(kind: str, address: str) -> None:
     assert not is_public(address)
+
+
+def test_all_addresses_of_a_name_share_one_deadline_and_few_are_tried(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Else a name with many addresses that swallow packets holds the bulkhead's threads (threats: slow receivers)."""
+    found = [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (f"8.8.8.{number}", 443)) for number in range(1, 41)]
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *_args, **_named: found)
+    allowed: list[float] = []
+
+    def swallowed(_address: object, timeout: float) -> socket.socket:
+        allowed.append(timeout)
+        if timeout < 1:  # the first one takes all the time that there is
+            Event().wait(timeout)
+        raise TimeoutError
+
+    monkeypatch.setattr(socket, "create_connection", swallowed)
+    with closing(Fetcher(development=False, threads=1)) as fetcher:
+        with pytest.raises(FetchFailed):
+            fetcher.post_form("https://many.example/", {}, deadline=5)
+        assert len(allowed) == 4
+        assert allowed == sorted(allowed, reverse=True)
+        allowed.clear()
+        with pytest.raises(FetchFailed):
+            fetcher.post_form("https://many.example/", {}, deadline=0.1)
+    assert len(allowed) == 1

@@ -21,6 +21,7 @@ users = Table(
     Column("session_ended_at", BigInteger),  # by our clock: when a session of theirs at Dynamic ended last
     Column("deleted_at", BigInteger),  # Dynamic has deleted them, or merged them into another: they never come back
     Column("merged_into", String(36)),  # the user id that they are part of now
+    Column("erased_at", BigInteger),  # until they sign in again, nothing that is told of them is kept
 )
 
 upstream_sessions = Table(
