@@ -107,12 +107,10 @@ def _sign_out_named(tx: Tx, client: Client, sid: str, now: int) -> Session | Non
 
     One whose user has signed in anew since is another session for the client: an old ID token does not end it.
     """
-    known = {
-        grant.session_id for grant in grants.matching(tx, sid) if (grant.client_id, grant.sid) == (client.client_id, sid)
-    }
+    theirs = [one for one in grants.matching(tx, sid) if (one.client_id, one.sid) == (client.client_id, sid)]
     ended = None
-    for session_id in sorted(known - {None}, key=str):
-        found = devices.device(tx, str(session_id))
+    for session_id in sorted({one.session_id for one in theirs if one.session_id is not None}):
+        found = devices.device(tx, session_id)
         if found is None:
             continue
         session = found.session

@@ -131,7 +131,7 @@ class Site:
         return found
 
     def held_at_dynamic(self, session: Session) -> Environment | None:
-        """Where our own page may still hold the session at Dynamic that proved this one; None if it was another page."""
+        """Where our own page may still hold what proved this session; None if another page did."""
         return self.environments.get(session.environment_id) if session.origin in self.trusted_origins else None
 
     def check_form(self, http: BrowserRequest, form: Form, cookie: str | None, *purpose: str) -> None:
