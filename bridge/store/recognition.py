@@ -124,8 +124,8 @@ def recognise(tx: Tx, identity: Identity, assertion: Assertion, *, primary_envir
     user = user_of(row)
     if claims != row.claims:
         user = replace(user, claims=json.loads(claims))
-    # Signing out everywhere ends no session at Dynamic: what was seen of one before opens nothing silently any more.
-    everywhere = first_seen_at is not None and user.was_revoked_since(first_seen_at)
+    # Signing out everywhere ends no session at Dynamic: one that began before opens nothing silently any more.
+    everywhere = user.was_revoked_since(min(auth_time, now if first_seen_at is None else first_seen_at))
     return Known(user, auth_time, first_seen_at, signed_out=row.signed_out_at is not None or everywhere)
 
 
