@@ -4,7 +4,8 @@ A session's key is the sid of its sign-in; a refresh may give it another sid. Dy
 has replaced although the session goes on: only the newest one that we know ends it.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 
 from sqlalchemy import and_, bindparam, or_, select, text, tuple_, update
 
@@ -17,8 +18,23 @@ REFRESH_TAKES = 2  # seconds at most from the tokens of a new sid to the end of 
 
 _KEPT_AFTER_EXPIRY = 60  # seconds; clocks differ
 
+
+@dataclass(frozen=True, slots=True)
+class OpenSession:
+    """A user's session that has not ended, as far as we know. `newest_sid`: what Dynamic knows it by."""
+
+    session_key: str
+    newest_sid: str
+    auth_time: int
+
+    @property
+    def sids(self) -> set[str]:
+        """That of the sign-in, and the newest."""
+        return {self.session_key, self.newest_sid}
+
+
 # One statement, so that of any number at once the earliest beginning and the latest end remain. What Dynamic issued
-# after it had ended an earlier sid of the session opens it again.
+# after it had ended an earlier sid of the session opens it again. '' is the user of what ended before anybody came.
 _REMEMBER = fixed(
     text(
         """
@@ -28,8 +44,9 @@ _REMEMBER = fixed(
     ON CONFLICT (environment_id, session_key) DO UPDATE SET
         auth_time = CASE WHEN excluded.auth_time < kept.auth_time THEN excluded.auth_time ELSE kept.auth_time END,
         expires_at = CASE WHEN excluded.expires_at > kept.expires_at THEN excluded.expires_at ELSE kept.expires_at END,
-        ended_at = CASE WHEN kept.ended_at <= :reopens THEN NULL ELSE kept.ended_at END
-    WHERE kept.user_id = excluded.user_id
+        ended_at = CASE WHEN kept.ended_at <= :reopens THEN NULL ELSE kept.ended_at END,
+        user_id = excluded.user_id
+    WHERE kept.user_id IN (excluded.user_id, '')
     RETURNING auth_time
     """
     )
@@ -52,7 +69,8 @@ _END = text(
         (environment_id, session_key, user_id, auth_time, expires_at, ended_at)
     VALUES (:environment_id, :session_key, :user_id, :ended_at, :expires_at, :ended_at)
     ON CONFLICT (environment_id, session_key) DO UPDATE SET
-        ended_at = CASE WHEN kept.ended_at > excluded.ended_at THEN kept.ended_at ELSE excluded.ended_at END
+        ended_at = CASE WHEN kept.ended_at > excluded.ended_at THEN kept.ended_at ELSE excluded.ended_at END,
+        user_id = CASE WHEN kept.user_id = '' THEN excluded.user_id ELSE kept.user_id END
     """
 )
 _END_SID = text(
@@ -79,10 +97,36 @@ _ENDED_OF_USER = select(upstream_sessions.c.session_key).where(
     upstream_sessions.c.user_id == bindparam("user"),
     upstream_sessions.c.ended_at.is_not(None),
 )
-_OPEN_OF_USER = select(upstream_sessions.c.session_key).where(
-    upstream_sessions.c.environment_id == bindparam("environment"),
-    upstream_sessions.c.user_id == bindparam("user"),
-    upstream_sessions.c.ended_at.is_(None),
+_OPEN_OF_USER = (
+    select(
+        upstream_sessions.c.session_key, upstream_sessions.c.auth_time, upstream_sids.c.sid, upstream_sids.c.issued_at
+    )
+    .select_from(
+        upstream_sessions.outerjoin(
+            upstream_sids,
+            and_(
+                upstream_sids.c.environment_id == upstream_sessions.c.environment_id,
+                upstream_sids.c.session_key == upstream_sessions.c.session_key,
+            ),
+        )
+    )
+    .where(
+        upstream_sessions.c.environment_id == bindparam("environment"),
+        upstream_sessions.c.user_id == bindparam("user"),
+        upstream_sessions.c.ended_at.is_(None),
+    )
+    .order_by(
+        upstream_sessions.c.auth_time.desc(),
+        upstream_sessions.c.session_key,
+        upstream_sids.c.ended_at.is_not(None),
+        upstream_sids.c.issued_at.desc(),
+        upstream_sids.c.sid,
+    )
+)
+_ITS_OWN = (
+    update(upstream_sids)
+    .where(upstream_sids.c.environment_id == bindparam("environment"), upstream_sids.c.sid == bindparam("wanted"))
+    .values(session_key=bindparam("wanted"), issued_at=0)
 )
 _SIGN_OUT = (
     update(upstream_sessions)
@@ -171,6 +215,19 @@ def succeed(tx: Tx, environment_id: str, sid: str, session_key: str, issued_at: 
     tx.execute(_REMEMBER_SID, row)
 
 
+def is_its_own(tx: Tx, environment_id: str, sid: str) -> None:
+    """A token says that this sid is the one of a sign-in: whichever session we took it for the next sid of, it is not.
+
+    That session is not ended by this.
+    """
+    tx.execute(_ITS_OWN, {"environment": environment_id, "wanted": sid})
+
+
+def certain_end(at: int) -> int:
+    """What `end` has to keep of an end at that moment which was no refresh: no token of before opens it again."""
+    return at + REFRESH_TAKES + 1
+
+
 def key_of(tx: Tx, environment_id: str, sid: str) -> str:
     """The key of the session that a sid belongs to, as far as we know: its own, if no refresh told otherwise."""
     return str(tx.execute(_KEY_OF, {"environment": environment_id, "sid": sid}).scalar() or sid)
@@ -221,9 +278,15 @@ def ended_of_user(tx: Tx, environment_id: str, user_id: str) -> list[str]:
     return [row.session_key for row in tx.execute(_ENDED_OF_USER, {"environment": environment_id, "user": user_id})]
 
 
-def open_of_user(tx: Tx, environment_id: str, user_id: str) -> list[str]:
-    """The keys of the user's sessions that have not ended, as far as we know."""
-    return [row.session_key for row in tx.execute(_OPEN_OF_USER, {"environment": environment_id, "user": user_id})]
+def open_of_user(tx: Tx, environment_id: str, user_id: str) -> Sequence[OpenSession]:
+    """The user's sessions that have not ended, as far as we know; the newest first. One query, whatever the number."""
+    found: dict[str, OpenSession] = {}
+    for row in tx.execute(_OPEN_OF_USER, {"environment": environment_id, "user": user_id}):
+        if row.session_key not in found:
+            found[row.session_key] = OpenSession(row.session_key, row.session_key, row.auth_time)
+        if row.issued_at and found[row.session_key].newest_sid == row.session_key:
+            found[row.session_key] = OpenSession(row.session_key, row.sid, row.auth_time)
+    return list(found.values())
 
 
 def sign_out(tx: Tx, session: Session, now: int) -> None:
