@@ -23,7 +23,8 @@ from bridge.dynamic.management import DynamicSession
 from bridge.lifecycle.closing import Ending
 from bridge.lifecycle.endings import KEPT, end_dynamic_session
 from bridge.store import Tx, upstream
-from bridge.store.upstream import REFRESH_TAKES, OpenSession
+from bridge.store.session_times import REFRESH_TAKES, certain_end
+from bridge.store.upstream import OpenSession
 
 MOST_JUDGED = 100  # sessions whose successors one revocation looks for, the newest first; what is over that has ended
 
@@ -170,7 +171,7 @@ def _end(tx: Tx, revocation: Revocation, key: str, ending: Ending, *, is_certain
         revocation.environment_id,
         key,
         user_id=upstream.user_of(tx, revocation.environment_id, key) or revocation.effect.user_id,
-        ended_at=upstream.certain_end(revocation.at) if for_good else revocation.at,
+        ended_at=certain_end(revocation.at) if for_good else revocation.at,
         ending=ending,
     )
 

@@ -17,7 +17,7 @@ from bridge.model import Client, Environment
 from bridge.reasons import Reason
 from bridge.store import Database, Tx, liveness, sessions, upstream
 from bridge.store.liveness import Upstream
-from bridge.store.upstream import REFRESH_TAKES
+from bridge.store.session_times import REFRESH_TAKES, certain_end
 
 
 class LiveCheck:
@@ -95,6 +95,6 @@ def _end(tx: Tx, known: Upstream, told: Told, now: int) -> None:
         known.environment_id,
         known.session_key,
         user_id=known.user_id,
-        ended_at=upstream.certain_end(now if revoked_at is None else revoked_at),
+        ended_at=certain_end(now if revoked_at is None else revoked_at),
         ending=Ending(Cause.DYNAMIC_SESSION_ENDED, DYNAMIC, now, {"event": "live_check"}),
     )

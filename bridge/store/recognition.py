@@ -11,18 +11,10 @@ from bridge.errors import Refused
 from bridge.model import Assertion, Identity, Json, User
 from bridge.reasons import Reason
 from bridge.store.database import Tx, insert_if_absent
+from bridge.store.session_times import outlives, session_end, sign_in_time
 from bridge.store.tables import upstream_sessions, upstream_sids, users
 from bridge.store.transaction import fixed
-from bridge.store.upstream import (
-    end,
-    is_its_own,
-    newest_sid,
-    outlives,
-    remember,
-    remember_sid,
-    session_end,
-    sign_in_time,
-)
+from bridge.store.upstream import end, is_its_own, newest_sid, remember, remember_sid
 from bridge.store.upstream import user_of as user_of_session
 from bridge.store.users import USER_COLUMNS, user_of
 from bridge.store.users import by_id as user_by_id

@@ -11,12 +11,9 @@ from sqlalchemy import and_, bindparam, or_, select, text, tuple_, update
 
 from bridge.model import Assertion, Session
 from bridge.store.database import Tx
+from bridge.store.session_times import outlives
 from bridge.store.tables import grants, upstream_sessions, upstream_sids
 from bridge.store.transaction import fixed
-
-REFRESH_TAKES = 2  # seconds at most from the tokens of a new sid to the end of the old one, or the other way round
-
-_KEPT_AFTER_EXPIRY = 60  # seconds; clocks differ
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,20 +148,6 @@ _OVER = select(upstream_sessions.c.signed_out_at, upstream_sessions.c.ended_at).
 )
 
 
-def sign_in_time(assertion: Assertion) -> int:
-    """The earliest moment at which this token alone proves a sign-in: its iat, or the start of the refresh window."""
-    if assertion.refresh_expires_at is None:
-        return assertion.issued_at
-    window_start = assertion.refresh_expires_at - assertion.environment.refresh_window
-    return max(1, min(assertion.issued_at, window_start))
-
-
-def session_end(assertion: Assertion) -> int:
-    """Until when the session has to be remembered: nothing of it can be renewed later."""
-    renewable_until = assertion.refresh_expires_at or assertion.issued_at + assertion.environment.refresh_window
-    return max(assertion.expires_at, renewable_until) + _KEPT_AFTER_EXPIRY
-
-
 def remember(tx: Tx, assertion: Assertion, auth_time: int, expires_at: int, now: int) -> int:
     """Keep when the session began and until when that matters; the earliest beginning that anybody told.
 
@@ -181,14 +164,6 @@ def remember(tx: Tx, assertion: Assertion, auth_time: int, expires_at: int, now:
     }
     kept = tx.execute(_REMEMBER, row).scalar()
     return auth_time if kept is None else int(kept)
-
-
-def outlives(assertion: Assertion) -> int:
-    """The latest end of its session that does not concern an assertion: its own refresh may have been the reason.
-
-    0 for the token of the sign-in itself: no refresh gave it its sid, and any end of the session ends it.
-    """
-    return 0 if assertion.sid == assertion.session_key else assertion.issued_at + REFRESH_TAKES
 
 
 def remember_sid(tx: Tx, assertion: Assertion, expires_at: int) -> None:
@@ -221,11 +196,6 @@ def is_its_own(tx: Tx, environment_id: str, sid: str) -> None:
     That session is not ended by this.
     """
     tx.execute(_ITS_OWN, {"environment": environment_id, "wanted": sid})
-
-
-def certain_end(at: int) -> int:
-    """What `end` has to keep of an end at that moment which was no refresh: no token of before opens it again."""
-    return at + REFRESH_TAKES + 1
 
 
 def key_of(tx: Tx, environment_id: str, sid: str) -> str:
