@@ -80,8 +80,9 @@ def effect_of(event: str, message: Json) -> Effect:
 
 def _revoked(data: Json, message: Json, *, by_admin: bool = False) -> Effect:
     sid, user_id = text.session_id(data.get("id")), text.user_id(data.get("userId"))
-    if user_id is None and not by_admin:
-        user_id = text.user_id(message.get("userId"))  # the one who did it: not the subject if an admin did
+    if user_id is None and sid is not None and not by_admin:
+        # The one who did it: not the subject if an admin did, nor if we cannot read what was done.
+        user_id = text.user_id(message.get("userId"))
     return Unknown() if sid is None and user_id is None else SessionRevoked(sid, user_id, by_admin)
 
 

@@ -52,23 +52,25 @@ class EventPage:
     cursor: str | None
 
 
-def session_state(environment: Environment, fetcher: Fetcher, user_id: str, sid: str) -> DynamicSession | None:
-    """The session of a user as it is now; None if Dynamic knows none. Raises FetchFailed."""
+def session_state(
+    environment: Environment, fetcher: Fetcher, user_id: str, sid: str, now: int
+) -> DynamicSession | None:
+    """The session of a user as it is `now`; None if Dynamic knows none. Raises FetchFailed."""
     path = f"/users/{_id(user_id)}/sessions/{_id(sid)}"
     answer = ask(environment, fetcher, path, deadline=IN_A_REQUEST, bearer=_token(environment))
     if answer.status == 404:
         return None
     document = json_of(answer, 200)
-    session = _session(document)
+    session = _session(document, now)
     if session is None or session.sid != sid or document.get("userId", user_id) != user_id:
         raise FetchFailed("another session in the answer")
     return session
 
 
 def user_now(
-    environment: Environment, fetcher: Fetcher, user_id: str, *, deadline: float = IN_A_REQUEST
+    environment: Environment, fetcher: Fetcher, user_id: str, now: int, *, deadline: float = IN_A_REQUEST
 ) -> DynamicUser | None:
-    """A user with their sessions as they are now; None if Dynamic knows none. Raises FetchFailed."""
+    """A user with their sessions as they are `now`; None if Dynamic knows none. Raises FetchFailed."""
     path = f"/environments/{{env}}/users/{_id(user_id)}?includeSessions=true"
     answer = ask(environment, fetcher, path, deadline=deadline, bearer=_token(environment))
     if answer.status == 404:
@@ -79,7 +81,7 @@ def user_now(
     if user.get("projectEnvironmentId", environment.environment_id) != environment.environment_id:
         raise FetchFailed("user of another environment")
     listed = user.get("sessions")
-    sessions = [_session(entry) for entry in listed if isinstance(entry, dict)] if isinstance(listed, list) else []
+    sessions = [_session(entry, now) for entry in listed if isinstance(entry, dict)] if isinstance(listed, list) else []
     return DynamicUser(user, tuple(session for session in sessions if session is not None))
 
 
@@ -127,10 +129,10 @@ def _id(value: Any) -> str:
     return value
 
 
-def _session(entry: Json) -> DynamicSession | None:
+def _session(entry: Json, now: int) -> DynamicSession | None:
     sid, revoked = text.session_id(entry.get("id")), entry.get("revokedAt")
     if sid is None:
         return None
-    # A time that we cannot read still says that it was revoked.
-    revoked_at = None if revoked is None else text.moment(revoked) or 1
+    # A time that we cannot read still says that it was revoked: by now.
+    revoked_at = None if revoked is None else text.moment(revoked) or now
     return DynamicSession(sid, text.moment(entry.get("createdAt")), revoked_at)

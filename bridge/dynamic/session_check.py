@@ -7,8 +7,11 @@
     401, 403              our API token is refused, which says nothing of the session: no answer
     429                   no answer, and no question for as long as Retry-After says
     another id, 5xx, no JSON, none in 1.5 s: no answer
+    200, revoked a while ago, and the list of the user's sessions is too large, or no answer of ours: it has ended
 
-After no answer nobody asks for some seconds, so that a slow Dynamic costs few requests their time (threats A24).
+After no answer nobody asks for some seconds, so that a slow Dynamic costs few requests their time (threats A24). Of
+that session nobody asks again for as long as an answer would hold: no client that tries again and again uses up what
+all others may ask.
 """
 
 import logging
@@ -20,13 +23,15 @@ from threading import BoundedSemaphore, Lock
 
 from bridge.dynamic.allowance import Allowance
 from bridge.dynamic.management import IN_A_REQUEST, DynamicSession, session_state, user_now
-from bridge.errors import AnsweredOtherwise, FetchFailed, NoAnswer
+from bridge.errors import AnsweredOtherwise, FetchFailed, NoAnswer, NotCalled
 from bridge.fetch import Fetcher
 from bridge.model import Environment
 
 log = logging.getLogger(__name__)
 
 PAUSE, PAUSE_REFUSED, LONGEST_PAUSE = 5, 30, 60  # seconds without a question: after no answer, a bad token, at most
+SETTLED = 10  # seconds after which a revoked session whose successor cannot be had has none: a refresh takes two
+MOST_REMEMBERED = 10_000  # sessions of which there was no answer
 MOST_WAITING = 8  # threads that wait for Dynamic at once; whoever comes then has no answer
 
 
@@ -46,6 +51,7 @@ class SessionCheck:
         self._allowance = allowance
         self._under_way: dict[tuple[str, str], Future[Told]] = {}
         self._paused_until: dict[str, int] = {}  # by environment
+        self._unanswered_at: dict[tuple[str, str], int] = {}  # by environment and sid
         self._places = BoundedSemaphore(MOST_WAITING)
         self._lock = Lock()
 
@@ -83,17 +89,28 @@ class SessionCheck:
                 del self._under_way[key]
 
     def _asked(self, environment: Environment, user_id: str, sid: str, now: int) -> Told:
-        self._check_allowed(environment, now)
+        self._check_allowed(environment, sid, now)
         try:
             return self._told(environment, user_id, sid, now)
         except FetchFailed as failed:
+            self._remember_unanswered((environment.environment_id, sid), now)
             pause = _pause_after(failed)
             if pause:
                 self._paused_until[environment.environment_id] = now + pause
             log.warning("live check", extra={"cause": str(failed), "paused": pause})
             raise
 
-    def _check_allowed(self, environment: Environment, now: int) -> None:
+    def _remember_unanswered(self, key: tuple[str, str], now: int) -> None:
+        with self._lock:
+            self._unanswered_at.pop(key, None)
+            while len(self._unanswered_at) >= MOST_REMEMBERED:
+                del self._unanswered_at[next(iter(self._unanswered_at))]  # the oldest
+            self._unanswered_at[key] = now
+
+    def _check_allowed(self, environment: Environment, sid: str, now: int) -> None:
+        unanswered_at = self._unanswered_at.get((environment.environment_id, sid))
+        if unanswered_at is not None and 0 <= now - unanswered_at < environment.live_check_ttl:
+            raise FetchFailed("no answer about this session a moment ago")
         left = self._paused_until.get(environment.environment_id, 0) - now
         if 0 < left <= LONGEST_PAUSE:
             raise FetchFailed("lately no answer")
@@ -102,16 +119,26 @@ class SessionCheck:
 
     def _told(self, environment: Environment, user_id: str, sid: str, now: int) -> Told:
         give_up_at = time.monotonic() + IN_A_REQUEST
-        found = session_state(environment, self._fetcher, user_id, sid)
+        found = session_state(environment, self._fetcher, user_id, sid, now)
         if found is not None and found.is_alive:
             return Told(is_alive=True)
         if not self._allowance.take(now):
             raise FetchFailed("more questions than Dynamic allows")
         left = max(0.05, give_up_at - time.monotonic())
-        user = user_now(environment, self._fetcher, user_id, deadline=left)
+        try:
+            user = user_now(environment, self._fetcher, user_id, now, deadline=left)
+        except FetchFailed as failed:
+            if found is None or not _has_settled(found, now) or isinstance(failed, AnsweredOtherwise | NotCalled):
+                raise
+            # Who opens so many sessions that the list cannot be read must not keep a revoked one alive by that.
+            return Told(is_alive=False, sessions=(found,))
         listed = () if user is None else user.sessions
         unlisted = () if found is None or any(session.sid == sid for session in listed) else (found,)
         return Told(is_alive=False, sessions=(*listed, *unlisted))
+
+
+def _has_settled(session: DynamicSession, now: int) -> bool:
+    return session.revoked_at is not None and now - session.revoked_at >= SETTLED
 
 
 def _awaited(running: Future[Told]) -> Told:

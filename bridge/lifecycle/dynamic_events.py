@@ -71,7 +71,7 @@ class DynamicEvents:
             return False
         environment = self._environments[event.environment_id]
         detail = {"event": event.name, "event_id": event.event_id}
-        sessions = self._told_sessions(environment, event)
+        sessions = self._told_sessions(environment, event, now)
         with self._database.writing() as tx:
             if not webhook_events.take_once(tx, event.environment_id, event.event_id, now):
                 return False
@@ -101,7 +101,7 @@ class DynamicEvents:
         environment = self._environments.get(environment_id)
         if environment is None:
             return False
-        found = user_now(environment, self._fetcher, user_id, deadline=PATIENCE)
+        found = user_now(environment, self._fetcher, user_id, now, deadline=PATIENCE)
         if found is None:
             return False
         with self._database.writing() as tx:
@@ -117,7 +117,9 @@ class DynamicEvents:
                 return
             cursor = page.cursor
 
-    def _told_sessions(self, environment: Environment, event: DynamicEvent) -> Sequence[DynamicSession] | None:
+    def _told_sessions(
+        self, environment: Environment, event: DynamicEvent, now: int
+    ) -> Sequence[DynamicSession] | None:
         """What Dynamic says of the sessions that an event is about, where that decides and can be had."""
         if not isinstance(event.effect, SessionRevoked) or environment.api_token is None:
             return None
@@ -127,7 +129,7 @@ class DynamicEvents:
         if user_id is None:
             return None
         try:
-            found = user_now(environment, self._fetcher, user_id)
+            found = user_now(environment, self._fetcher, user_id, now)
         except FetchFailed as failed:
             log.warning("dynamic_not_asked", extra={"event_id": event.event_id, "detail": str(failed)})
             return None

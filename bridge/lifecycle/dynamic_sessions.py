@@ -7,10 +7,12 @@ A refresh at Dynamic may give a session another sid, which comes to us only if t
     the newest sid that we know                 the session, unless Dynamic says     the session
                                                 that it goes on under another sid
     a sid that never came to us                 those of the user's sessions that    the same; without an answer
-                                                Dynamic says have ended              of Dynamic's all of the user's
+                                                Dynamic says have ended              of Dynamic's all that the user
+                                                                                     had then
 
-Dynamic says so if there is an API token. A session goes on under another sid if that one was opened when the older one
-was revoked, as a refresh does, and lives. No token that carries a revoked sid counts any more, in any case.
+Dynamic says so if there is an API token. What began after the revocation is none of its affair. A session goes on under
+another sid if that one was opened when the older one was revoked, as a refresh does, and lives. No token that carries a
+revoked sid counts any more, in any case.
 """
 
 from collections.abc import Collection, Sequence
@@ -21,7 +23,10 @@ from bridge.dynamic.management import DynamicSession
 from bridge.lifecycle.closing import Ending
 from bridge.lifecycle.endings import KEPT, end_dynamic_session
 from bridge.store import Tx, upstream
-from bridge.store.upstream import REFRESH_TAKES
+from bridge.store.session_times import REFRESH_TAKES, certain_end
+from bridge.store.upstream import OpenSession
+
+MOST_JUDGED = 100  # sessions whose successors one revocation looks for, the newest first; what is over that has ended
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,11 +39,6 @@ class Revocation:
     at: int
     sessions: Sequence[DynamicSession] | None = None
 
-    @property
-    def ended_at(self) -> int:
-        """Up to when tokens of the session do not count. No refresh is the reason for what an admin ends."""
-        return self.at + REFRESH_TAKES if self.effect.by_admin else self.at
-
 
 def whom_to_ask_about(tx: Tx, revocation: Revocation) -> str | None:
     """The user whose sessions at Dynamic decide about a revocation; None if we know by ourselves what it ends."""
@@ -46,6 +46,8 @@ def whom_to_ask_about(tx: Tx, revocation: Revocation) -> str | None:
     if effect.sid is None:
         return None
     key = upstream.key_of(tx, environment_id, effect.sid)
+    if upstream.user_of(tx, environment_id, effect.sid) is not None:
+        key = effect.sid  # it came as a session of its own, whatever we took it for
     owner = upstream.user_of(tx, environment_id, key)
     if owner is not None:
         is_newest = upstream.newest_sid(tx, environment_id, key) == effect.sid
@@ -61,11 +63,13 @@ def end_revoked(tx: Tx, revocation: Revocation, ending: Ending) -> None:
         _end_all(tx, revocation, ending)
         return
     key = upstream.key_of(tx, environment_id, effect.sid)
+    if key != effect.sid and upstream.user_of(tx, environment_id, effect.sid) is not None:
+        # It came as a session of its own: that we took it for the next sid of another saves neither.
+        _end(tx, revocation, effect.sid, ending)
     if upstream.user_of(tx, environment_id, key) is None:
         _end(tx, revocation, key, ending)  # remembered, should its JWT come yet
         if revocation.sessions is not None:
-            for other in _others(tx, revocation):
-                _judge(tx, revocation, other, ending)
+            _judge_all(tx, revocation, ending)
         elif effect.by_admin:
             _end_all(tx, revocation, ending)
     elif effect.by_admin:
@@ -73,17 +77,23 @@ def end_revoked(tx: Tx, revocation: Revocation, ending: Ending) -> None:
     elif upstream.newest_sid(tx, environment_id, key) != effect.sid:
         _end_sid(tx, revocation, effect.sid, key, ending)
     else:
-        _judge(tx, revocation, key, ending)
+        newest = upstream.newest_sid(tx, environment_id, key)
+        others = {sid for one in _open(tx, revocation) if one.session_key != key for sid in one.sids}
+        _judge(tx, revocation, OpenSession(key, newest, 0), others, ending)
 
 
-def goes_on_as(sid: str, sessions: Sequence[DynamicSession], others: Collection[str]) -> str | None:
+def goes_on_as(
+    sid: str, sessions: Sequence[DynamicSession], others: Collection[str], *, began: range = range(0)
+) -> str | None:
     """The sid under which a session goes on that had `sid`, by what Dynamic says of the user's; None if it has ended.
 
-    `others` are sids that belong to other sessions. One that Dynamic does not list may go on under any that is left.
+    `others` are sids that belong to other sessions. If Dynamic does not list the session, one that is left and `began`
+    (seconds) in that time has taken its place; any other would keep alive for ever what has ended.
     """
     by_sid = {session.sid: session for session in sessions if session.sid not in others}
     if sid not in by_sid:
-        return sid if any(session.is_alive for session in by_sid.values()) else None
+        left = (session for session in by_sid.values() if session.is_alive and session.created_at in began)
+        return next((session.sid for session in left), None)
     seen, following = {sid}, [by_sid[sid]]
     while following:
         session = following.pop()
@@ -100,19 +110,35 @@ def _succeeds(session: DynamicSession, revoked_at: int) -> bool:
     return session.created_at is not None and abs(session.created_at - revoked_at) <= REFRESH_TAKES
 
 
-def _judge(tx: Tx, revocation: Revocation, key: str, ending: Ending) -> None:
-    """End a session unless Dynamic says that it goes on; if under another sid, that is its newest from now on."""
-    environment_id, effect = revocation.environment_id, revocation.effect
-    newest = upstream.newest_sid(tx, environment_id, key)
-    others = upstream.sids_of(tx, environment_id, (other for other in _others(tx, revocation) if other != key))
+def _judge_all(tx: Tx, revocation: Revocation, ending: Ending) -> None:
+    """End those of the user's sessions that Dynamic says have ended; of very many in doubt, the oldest end as well."""
+    opened = _open(tx, revocation)
+    taken = {sid for one in opened for sid in one.sids}
+    alive = {session.sid for session in _told(revocation) if session.is_alive}
+    doubtful = [one for one in opened if one.newest_sid not in alive and one.auth_time <= revocation.at]
+    for one in doubtful[:MOST_JUDGED]:
+        successor = _judge(tx, revocation, one, taken - one.sids, ending)
+        taken |= {successor} if successor else set()
+    for one in doubtful[MOST_JUDGED:]:
+        _end(tx, revocation, one.session_key, ending, is_certain=True)
+
+
+def _judge(tx: Tx, revocation: Revocation, session: OpenSession, others: Collection[str], ending: Ending) -> str | None:
+    """End a session unless Dynamic says that it goes on; if under another sid, that is its newest from now on.
+
+    The sid under which it goes on. `others`: the sids of the user's other sessions.
+    """
+    environment_id, effect, key = revocation.environment_id, revocation.effect, session.session_key
+    newest = session.newest_sid
     current = None if revocation.sessions is None else goes_on_as(newest, _told(revocation), others)
     if current is None or current == effect.sid:
-        _end(tx, revocation, key, ending)
-        return
+        _end(tx, revocation, key, ending, is_certain=revocation.sessions is not None)
+        return None
     if current != newest:
         upstream.succeed(tx, environment_id, current, key, revocation.at, kept_until=ending.now + KEPT)
     if newest == effect.sid:
         _end_sid(tx, revocation, newest, key, ending)
+    return current
 
 
 def _told(revocation: Revocation) -> Sequence[DynamicSession]:
@@ -123,28 +149,33 @@ def _told(revocation: Revocation) -> Sequence[DynamicSession]:
     return [*rest, replace(ended, revoked_at=ended.revoked_at or revocation.at)]
 
 
-def _others(tx: Tx, revocation: Revocation) -> Sequence[str]:
+def _open(tx: Tx, revocation: Revocation) -> Sequence[OpenSession]:
+    """The open sessions of the user whom a revocation concerns, the newest first."""
     key = upstream.key_of(tx, revocation.environment_id, revocation.effect.sid or "")
     user_id = upstream.user_of(tx, revocation.environment_id, key) or revocation.effect.user_id
     return () if user_id is None else upstream.open_of_user(tx, revocation.environment_id, user_id)
 
 
 def _end_all(tx: Tx, revocation: Revocation, ending: Ending) -> None:
-    for key in _others(tx, revocation):
-        _end(tx, revocation, key, ending)
+    """End what the user had then. The message may come days late: what began since stays."""
+    for one in _open(tx, revocation):
+        if one.auth_time <= revocation.at:
+            _end(tx, revocation, one.session_key, ending)
 
 
-def _end(tx: Tx, revocation: Revocation, key: str, ending: Ending) -> None:
+def _end(tx: Tx, revocation: Revocation, key: str, ending: Ending, *, is_certain: bool = False) -> None:
+    """`is_certain`: by Dynamic's own word it goes on nowhere. No refresh is the reason then, nor if an admin did it."""
+    for_good = is_certain or revocation.effect.by_admin
     end_dynamic_session(
         tx,
         revocation.environment_id,
         key,
         user_id=upstream.user_of(tx, revocation.environment_id, key) or revocation.effect.user_id,
-        ended_at=revocation.ended_at,
+        ended_at=certain_end(revocation.at) if for_good else revocation.at,
         ending=ending,
     )
 
 
 def _end_sid(tx: Tx, revocation: Revocation, sid: str, key: str, ending: Ending) -> None:
     kept_until = ending.now + KEPT
-    upstream.end_sid(tx, revocation.environment_id, sid, key, revocation.ended_at, kept_until=kept_until)
+    upstream.end_sid(tx, revocation.environment_id, sid, key, revocation.at, kept_until=kept_until)

@@ -17,6 +17,7 @@ from bridge.model import Client, Environment
 from bridge.reasons import Reason
 from bridge.store import Database, Tx, liveness, sessions, upstream
 from bridge.store.liveness import Upstream
+from bridge.store.session_times import REFRESH_TAKES, certain_end
 
 
 class LiveCheck:
@@ -58,10 +59,10 @@ class LiveCheck:
             if environment.live_check == "closed":
                 raise Unavailable(Reason.LIVE_CHECK_UNAVAILABLE, str(failed)) from failed
             return
-        self._database.decide(partial(_settle, known=known, told=told, now=now))
+        self._database.decide(partial(_settle, known=known, told=told, now=now, ttl=environment.live_check_ttl))
 
 
-def _settle(tx: Tx, *, known: Upstream, told: Told, now: int) -> None:
+def _settle(tx: Tx, *, known: Upstream, told: Told, now: int, ttl: int) -> None:
     """Keep what Dynamic said. Whatever became known while it was asked is newer, and stays."""
     environment_id, key = known.environment_id, known.session_key
     if told.is_alive:
@@ -69,20 +70,22 @@ def _settle(tx: Tx, *, known: Upstream, told: Told, now: int) -> None:
         return
     if upstream.newest_sid(tx, environment_id, key) != known.sid:
         return
-    current = goes_on_as(known.sid, told.sessions, _sids_of_others(tx, known))
+    # It ended after Dynamic said that it goes on: a session that began much later is another.
+    began = range(0) if known.alive_at is None else range(known.alive_at - REFRESH_TAKES, known.alive_at + ttl + 1)
+    current = goes_on_as(known.sid, told.sessions, _sids_of_others(tx, known), began=began)
     if current is None:
         _end(tx, known, told, now)
         return
     if current != known.sid:
-        began = next((session.created_at for session in told.sessions if session.sid == current), None)
-        upstream.succeed(tx, environment_id, current, key, began or now, kept_until=now + KEPT)
+        created_at = next((session.created_at for session in told.sessions if session.sid == current), None)
+        upstream.succeed(tx, environment_id, current, key, created_at or now, kept_until=now + KEPT)
     liveness.is_alive(tx, known, now)
 
 
 def _sids_of_others(tx: Tx, known: Upstream) -> set[str]:
     """The sids of the user's other sessions: none of them is this one under a new name."""
-    others = (key for key in upstream.open_of_user(tx, known.environment_id, known.user_id) if key != known.session_key)
-    return upstream.sids_of(tx, known.environment_id, others)
+    opened = upstream.open_of_user(tx, known.environment_id, known.user_id)
+    return {sid for other in opened if other.session_key != known.session_key for sid in other.sids}
 
 
 def _end(tx: Tx, known: Upstream, told: Told, now: int) -> None:
@@ -92,6 +95,6 @@ def _end(tx: Tx, known: Upstream, told: Told, now: int) -> None:
         known.environment_id,
         known.session_key,
         user_id=known.user_id,
-        ended_at=now if revoked_at is None else revoked_at,
+        ended_at=certain_end(now if revoked_at is None else revoked_at),
         ending=Ending(Cause.DYNAMIC_SESSION_ENDED, DYNAMIC, now, {"event": "live_check"}),
     )

@@ -23,7 +23,16 @@ from bridge.oauth.logout import purpose_of
 from bridge.oauth.request import BrowserRequest, Form, parse_parameters, read_form
 from bridge.oauth.site import Site, fits, seal_of
 from bridge.oauth.standing import SignedIn, is_worth_something
-from bridge.oauth.steps import Download, Outcome, Redirect, ShowAccount, ShowErased, ShowErasure, ShowError
+from bridge.oauth.steps import (
+    Download,
+    Outcome,
+    Redirect,
+    ShowAccount,
+    ShowErased,
+    ShowErasure,
+    ShowError,
+    ShowSigningOut,
+)
 from bridge.reasons import Reason
 from bridge.store import Tx, devices, sessions
 
@@ -88,7 +97,9 @@ class Account:
                 return Outcome(ShowErasure(user, seal_of(str(http.session), *purpose)))
             self._site.check_form(http, form, http.session, *purpose)
             self._site.database.decide(lambda tx: erase_user(tx, user.sub, actor=acting_user(user.sub), now=http.now))
-            return Outcome(ShowErased(), session="")
+            environment = self._site.held_at_dynamic(session)
+            gone = ShowErased() if environment is None else ShowSigningOut(None, environment, None, erased=True)
+            return Outcome(gone, session="")
         except NotServed as why:
             return Outcome(ShowError(why, None, here))
 
@@ -151,7 +162,7 @@ class Account:
             return True
 
         ended = self._site.database.decide(end)
-        return self._signed_out() if here else self._back(deed, "ended" if ended else "nothing")
+        return self._signed_out(deed) if here else self._back(deed, "ended" if ended else "nothing")
 
     def _disconnect(self, deed: _Deed) -> Outcome:
         """An app: its grants, and the consent, so that it has to ask again."""
@@ -168,7 +179,7 @@ class Account:
     def _sign_out_everywhere(self, deed: _Deed) -> Outcome:
         sub, actor, now, cause = deed.user.sub, deed.actor, deed.http.now, Cause.SIGNED_OUT_EVERYWHERE
         self._site.database.decide(lambda tx: revoke_user(tx, sub, actor=actor, now=now, cause=cause))
-        return self._signed_out()
+        return self._signed_out(deed)
 
     def _export(self, deed: _Deed) -> Outcome:
         with self._site.database.reading() as tx:
@@ -176,8 +187,11 @@ class Account:
         document = {"issuer": self._site.issuer, "exported_at": deed.http.now, **as_document(record)}
         return Outcome(Download("my-data.json", document))
 
-    def _signed_out(self) -> Outcome:
-        return Outcome(Redirect(f"{self._site.issuer}/logout"), session="")
+    def _signed_out(self, deed: _Deed) -> Outcome:
+        environment = self._site.held_at_dynamic(deed.session)
+        if environment is None:
+            return Outcome(Redirect(f"{self._site.issuer}/logout"), session="")
+        return Outcome(ShowSigningOut(None, environment, None), session="")
 
     def _back(self, deed: _Deed, notice: str) -> Outcome:
         seal = seal_of(str(deed.http.session), *_purpose(deed.session, "notice", notice))

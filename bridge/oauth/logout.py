@@ -1,7 +1,10 @@
 """Signing out (OpenID Connect RP-Initiated Logout 1.0): the session here ends, and every grant that came of it.
 
 Whoever can make a browser visit a URL can make it visit this one. So a session ends at once only for an ID token of
-ours that names its user, and else after the user has said so on a page (threats O17).
+ours that names this very session, and else after the user has said so on a page (threats O17).
+
+A cookie ends with the browser, what the app and our own sign-in page remember does not. So without a cookie the session
+that the ID token names ends all the same: whoever has that token could end it with the cookie too.
 """
 
 from bridge.errors import NotServed, Refused
@@ -13,7 +16,7 @@ from bridge.oauth.site import Site, seal_of
 from bridge.oauth.steps import Outcome, Redirect, ShowError, ShowLoggedOut, ShowLogout, ShowSigningOut, Step, with_query
 from bridge.reasons import Reason
 from bridge.signin_reasons import SignInReason
-from bridge.store import sessions
+from bridge.store import Tx, devices, grants, sessions
 from bridge.subjects import client_session
 
 _CARRIED = ("post_logout_redirect_uri", "state")
@@ -46,7 +49,7 @@ class Logout:
         with self._site.database.reading() as tx:
             held = sessions.find(tx, http.session, http.now)
         if held is None:
-            return Outcome(_done(client, target), session="")
+            return Outcome(self._without_session(client, target, hinted, http.now), session="")
         session, user = held
         if not self._may_end(form, http, client, held, hinted):
             fields = {name: value for name in _CARRIED if (value := form.get(name)) is not None}
@@ -59,10 +62,19 @@ class Logout:
 
     def _ended(self, session: Session, client: Client | None, target: str | None) -> Step:
         """The step after a session's end: what was proven on our own page, that page still knows at Dynamic."""
-        environment = self._site.environments.get(session.environment_id)
-        if environment is None or session.origin not in self._site.trusted_origins:
+        environment = self._site.held_at_dynamic(session)
+        return _done(client, target) if environment is None else ShowSigningOut(client, environment, target)
+
+    def _without_session(self, client: Client | None, target: str | None, hinted: str | None, now: int) -> Step:
+        """The step where the browser brings no session: what the ID token names has ended by then."""
+        if client is None or hinted is None:
             return _done(client, target)
-        return ShowSigningOut(client, environment, target)
+        session = self._site.database.decide(lambda tx: _sign_out_named(tx, client, hinted, now))
+        if session is not None:
+            return self._ended(session, client, target)
+        if not self._site.has_own_page:
+            return _done(client, target)
+        return ShowSigningOut(client, self._site.environment_for(client), target)
 
     def _client(self, form: Form, now: int) -> tuple[Client | None, str | None]:
         """Who sends the user, and which session their ID token names. Raises Refused if the two do not fit."""
@@ -88,6 +100,24 @@ class Logout:
         if client is None or hinted is None:
             return False
         return hinted == client_session(session.environment_id, session.session_key, client.client_id)
+
+
+def _sign_out_named(tx: Tx, client: Client, sid: str, now: int) -> Session | None:
+    """End the session that a client knows by that sid, closed or idle ones' grants included; None if there is none.
+
+    One whose user has signed in anew since is another session for the client: an old ID token does not end it.
+    """
+    theirs = [one for one in grants.matching(tx, sid) if (one.client_id, one.sid) == (client.client_id, sid)]
+    ended = None
+    for session_id in sorted({one.session_id for one in theirs if one.session_id is not None}):
+        found = devices.device(tx, session_id)
+        if found is None:
+            continue
+        session = found.session
+        if client_session(session.environment_id, session.session_key, client.client_id) == sid:
+            sign_out(tx, session, actor=acting_user(session.sub), now=now)
+            ended = session
+    return ended
 
 
 def purpose_of(session: Session, client: Client | None) -> tuple[str, ...]:

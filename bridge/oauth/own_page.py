@@ -1,14 +1,17 @@
 """Our own sign-in page, for clients whose users have none of the client's to sign in on (docs/sign-in-page.md).
 
-It knows a request by its id alone, and changes nothing: what the user does there arrives at /signin/complete, by the
-same form that every other page sends (oauth/signin.py).
+It knows a request by its id alone, and takes nothing: what the user does there arrives at /signin/complete, by the same
+form that every other page sends (oauth/signin.py).
 """
 
 from bridge.errors import NotServed, Refused
+from bridge.model import Client
 from bridge.oauth.request import BrowserRequest, parse_parameters
 from bridge.oauth.site import Site
 from bridge.oauth.steps import Outcome, Redirect, ShowError, ShowSignIn
 from bridge.signin_reasons import SignInReason
+from bridge.store import requests
+from bridge.store.requests import StoredRequest
 
 
 class OwnPage:
@@ -26,17 +29,26 @@ class OwnPage:
             client = site.clients.find(stored.client_id, http.now)
             if client is None:
                 raise Refused(SignInReason.SIGN_IN_EXPIRED)
+            if stored.is_over(http.now) or not site.signs_in_here(client):
+                return Outcome(Redirect(site.authorize_url(client.client_id, stored.request_id)))
+            restart = client.client_uri or self._elsewhere(client, stored, http.now)
         except NotServed as why:
             return Outcome(ShowError(why))
-        again = site.authorize_url(client.client_id, stored.request_id)
-        if stored.is_over(http.now) or not site.signs_in_here(client):
-            return Outcome(Redirect(again))
         page = ShowSignIn(
             client=client,
             environment=site.environment_for(client),
             request_id=stored.request_id,
             prompt=form.get("prompt"),
             login_hint=form.get("login_hint"),
-            restart=client.client_uri or again,
+            restart=restart,
         )
         return Outcome(page)
+
+    def _elsewhere(self, client: Client, stored: StoredRequest, now: int) -> str:
+        """Where the same begins in another browser, under an id that is good for nothing in this one (threats A17).
+
+        Wallets' makers get to see that URL.
+        """
+        with self._site.database.writing() as tx:
+            request_id = requests.begin(tx, client.client_id, stored.query, None, now)
+        return self._site.authorize_url(client.client_id, request_id)

@@ -1,8 +1,9 @@
 """Where a sign-in page hands back what the user did (docs/own-sign-in-page.md): the third door for assertions.
 
-The post is cross-site and brings no cookie. It opens nothing: who signed in is kept under a value that is good once,
-and only at /authorize in the browser that began (threats A17). A page can post for its own client's requests alone, and
-only what Dynamic issued to that same page (threats A9).
+The post of an app's page is cross-site and brings no cookie; that of our own page has to come from the browser that
+began. It opens nothing: who signed in is kept under a value that is good once, and only at /authorize in the browser
+that began (threats A17). A page can post for its own client's requests alone, and only what Dynamic issued to that same
+page (threats A9).
 """
 
 from dataclasses import dataclass
@@ -48,6 +49,8 @@ class SignInCompletion:
         try:
             form = read_form(http)
             posted = self._posted(form, http)
+            if posted.page == self._site.own_page and not posted.stored.is_of(http.browser):
+                raise Refused(SignInReason.COOKIES_OFF if http.browser is None else SignInReason.SIGN_IN_EXPIRED)
             return Outcome(self._taken(form, posted, http.now))
         except NotServed as why:
             if posted is None:

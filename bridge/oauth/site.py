@@ -9,7 +9,7 @@ from urllib.parse import urlencode
 
 from bridge.errors import Refused
 from bridge.lifecycle.signin import origin_of
-from bridge.model import AuthorizationRequest, Client, Environment
+from bridge.model import AuthorizationRequest, Client, Environment, Session
 from bridge.oauth.authorization_request import bare_request, find_client, find_redirect_uri, read_request
 from bridge.oauth.request import BrowserRequest, Form, parse_parameters
 from bridge.oauth.steps import with_query
@@ -129,6 +129,10 @@ class Site:
         if found is None:
             raise Refused(SignInReason.SIGN_IN_EXPIRED)
         return found
+
+    def held_at_dynamic(self, session: Session) -> Environment | None:
+        """Where our own page may still hold what proved this session; None if another page did."""
+        return self.environments.get(session.environment_id) if session.origin in self.trusted_origins else None
 
     def check_form(self, http: BrowserRequest, form: Form, cookie: str | None, *purpose: str) -> None:
         """Raises Refused unless a form of ours comes from the page that we showed, for this very purpose (O16)."""

@@ -55,11 +55,15 @@ class ShowSignIn:
 
 @dataclass(frozen=True, slots=True)
 class ShowSigningOut:
-    """A page that ends the session at Dynamic which our own sign-in page holds, then goes on to `target` if any."""
+    """A page that ends the session at Dynamic which our own sign-in page holds, then goes on to `target` if any.
+
+    `erased`: it says that the user's data is erased, too.
+    """
 
     client: Client | None
     environment: Environment
     target: str | None
+    erased: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,11 +11,14 @@ from bridge.errors import Refused
 from bridge.model import Assertion, Identity, Json, User
 from bridge.reasons import Reason
 from bridge.store.database import Tx, insert_if_absent
+from bridge.store.session_times import outlives, session_end, sign_in_time
 from bridge.store.tables import upstream_sessions, upstream_sids, users
 from bridge.store.transaction import fixed
-from bridge.store.upstream import outlives, remember, remember_sid, session_end, sign_in_time
+from bridge.store.upstream import end, is_its_own, newest_sid, remember, remember_sid
+from bridge.store.upstream import user_of as user_of_session
 from bridge.store.users import USER_COLUMNS, user_of
 from bridge.store.users import by_id as user_by_id
+from bridge.store.users import session_ended as users_session_ended
 from bridge.subjects import subject
 
 
@@ -46,6 +49,8 @@ _FIND = fixed(
         upstream_sessions.c.signed_out_at,
         upstream_sessions.c.ended_at,
         upstream_sessions.c.expires_at,
+        upstream_sessions.c.user_id.label("session_owner"),
+        upstream_sids.c.session_key.label("sid_key"),
         upstream_sids.c.issued_at.label("sid_issued_at"),
         upstream_sids.c.ended_at.label("sid_ended_at"),
     )
@@ -55,7 +60,6 @@ _FIND = fixed(
             and_(
                 upstream_sessions.c.environment_id == users.c.environment_id,
                 upstream_sessions.c.session_key == bindparam("session_key"),
-                upstream_sessions.c.user_id == users.c.user_id,
             ),
         ).outerjoin(
             upstream_sids,
@@ -109,10 +113,13 @@ def recognise(tx: Tx, identity: Identity, assertion: Assertion, *, primary_envir
         if row is None:
             # The sub stands for somebody of another environment, which was primary once. It is never given twice.
             raise Refused(Reason.SUBJECT_INVALID, "sub belongs to another user")
-    elif _has_new_sid(row, assertion) or _tells_of_session(row, assertion):
+    elif _has_new_sid(row, assertion) or _tells_of_session(row, assertion) or _was_mistaken(row, assertion):
         # Whoever ends a session holds its user first: so do we, and look again at what has ended meanwhile.
         tx.execute(_HOLD_USER, {"environment": row.environment_id, "user": row.user_id})
         row = tx.execute(_FIND, _key(identity, assertion)).one()
+    if row.session_owner not in (None, "", identity.user_id):
+        # Whoever names somebody else's session must not change what is known of it.
+        raise Refused(Reason.SUBJECT_INVALID, "session of another user")
     ended = _has_ended(row, assertion)
     if ended or row.deleted_at is not None:
         auth_time = row.auth_time or sign_in_time(assertion)
@@ -124,8 +131,8 @@ def recognise(tx: Tx, identity: Identity, assertion: Assertion, *, primary_envir
     user = user_of(row)
     if claims != row.claims:
         user = replace(user, claims=json.loads(claims))
-    # Signing out everywhere ends no session at Dynamic: what was seen of one before opens nothing silently any more.
-    everywhere = first_seen_at is not None and user.was_revoked_since(first_seen_at)
+    # Signing out everywhere ends no session at Dynamic: one that began before opens nothing silently any more.
+    everywhere = user.was_revoked_since(min(auth_time, now if first_seen_at is None else first_seen_at))
     return Known(user, auth_time, first_seen_at, signed_out=row.signed_out_at is not None or everywhere)
 
 
@@ -197,11 +204,31 @@ def _has_ended(row: Row[*tuple[Any, ...]], assertion: Assertion) -> bool:
 
 def _session_remembered(tx: Tx, row: Row[*tuple[Any, ...]], assertion: Assertion, now: int) -> int:
     """Keep what the assertion tells of its session at Dynamic; when the user provably signed in."""
+    if _was_mistaken(row, assertion):
+        _set_right(tx, row, assertion, now)
     if _has_new_sid(row, assertion):
         remember_sid(tx, assertion, session_end(assertion))
     if _tells_of_session(row, assertion):
         return remember(tx, assertion, sign_in_time(assertion), session_end(assertion), now)
     return int(row.auth_time)
+
+
+def _was_mistaken(row: Row[*tuple[Any, ...]], assertion: Assertion) -> bool:
+    """Whether we took the sid for one of another session's than the assertion says, which knows better."""
+    return assertion.original_sid is not None and row.sid_key not in (None, assertion.session_key)
+
+
+def _set_right(tx: Tx, row: Row[*tuple[Any, ...]], assertion: Assertion, now: int) -> None:
+    """We took the sid for the next one of another session of the user's, which so has ended when we did."""
+    environment_id = row.environment_id
+    if user_of_session(tx, environment_id, row.sid_key) == assertion.user_id:
+        if newest_sid(tx, environment_id, row.sid_key) == assertion.sid:
+            users_session_ended(tx, environment_id, assertion.user_id, now)
+            end(
+                tx, environment_id, row.sid_key, assertion.user_id, row.sid_issued_at, kept_until=session_end(assertion)
+            )
+        if assertion.sid == assertion.session_key:
+            is_its_own(tx, environment_id, assertion.sid)
 
 
 def _has_new_sid(row: Row[*tuple[Any, ...]], assertion: Assertion) -> bool:

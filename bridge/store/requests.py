@@ -52,10 +52,13 @@ class StoredRequest:
         """Whether it is answered, or began too long ago: it can only begin again."""
         return self.is_answered or not 0 <= now - self.began_at < TTL
 
+    def is_of(self, browser: str | None) -> bool:
+        """Whether it began in the browser with this cookie."""
+        return browser is not None and browser.isascii() and self.browser_digest == digest_of(browser)
+
     def progress(self, browser: str | None, now: int) -> Progress:
         """What counts of what was achieved: all of it in the browser that began, else nothing."""
-        mine = browser is not None and browser.isascii() and self.browser_digest == digest_of(browser)
-        return self.achieved if mine and not self.is_over(now) else Progress()
+        return self.achieved if self.is_of(browser) and not self.is_over(now) else Progress()
 
 
 _FIND = select(requests).where(requests.c.request_id == bindparam("wanted_id"))

@@ -4,21 +4,34 @@ A session's key is the sid of its sign-in; a refresh may give it another sid. Dy
 has replaced although the session goes on: only the newest one that we know ends it.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 
 from sqlalchemy import and_, bindparam, or_, select, text, tuple_, update
 
 from bridge.model import Assertion, Session
 from bridge.store.database import Tx
+from bridge.store.session_times import outlives
 from bridge.store.tables import grants, upstream_sessions, upstream_sids
 from bridge.store.transaction import fixed
 
-REFRESH_TAKES = 2  # seconds at most from the tokens of a new sid to the end of the old one, or the other way round
 
-_KEPT_AFTER_EXPIRY = 60  # seconds; clocks differ
+@dataclass(frozen=True, slots=True)
+class OpenSession:
+    """A user's session that has not ended, as far as we know. `newest_sid`: what Dynamic knows it by."""
+
+    session_key: str
+    newest_sid: str
+    auth_time: int
+
+    @property
+    def sids(self) -> set[str]:
+        """That of the sign-in, and the newest."""
+        return {self.session_key, self.newest_sid}
+
 
 # One statement, so that of any number at once the earliest beginning and the latest end remain. What Dynamic issued
-# after it had ended an earlier sid of the session opens it again.
+# after it had ended an earlier sid of the session opens it again. '' is the user of what ended before anybody came.
 _REMEMBER = fixed(
     text(
         """
@@ -28,8 +41,9 @@ _REMEMBER = fixed(
     ON CONFLICT (environment_id, session_key) DO UPDATE SET
         auth_time = CASE WHEN excluded.auth_time < kept.auth_time THEN excluded.auth_time ELSE kept.auth_time END,
         expires_at = CASE WHEN excluded.expires_at > kept.expires_at THEN excluded.expires_at ELSE kept.expires_at END,
-        ended_at = CASE WHEN kept.ended_at <= :reopens THEN NULL ELSE kept.ended_at END
-    WHERE kept.user_id = excluded.user_id
+        ended_at = CASE WHEN kept.ended_at <= :reopens THEN NULL ELSE kept.ended_at END,
+        user_id = excluded.user_id
+    WHERE kept.user_id IN (excluded.user_id, '')
     RETURNING auth_time
     """
     )
@@ -52,7 +66,8 @@ _END = text(
         (environment_id, session_key, user_id, auth_time, expires_at, ended_at)
     VALUES (:environment_id, :session_key, :user_id, :ended_at, :expires_at, :ended_at)
     ON CONFLICT (environment_id, session_key) DO UPDATE SET
-        ended_at = CASE WHEN kept.ended_at > excluded.ended_at THEN kept.ended_at ELSE excluded.ended_at END
+        ended_at = CASE WHEN kept.ended_at > excluded.ended_at THEN kept.ended_at ELSE excluded.ended_at END,
+        user_id = CASE WHEN kept.user_id = '' THEN excluded.user_id ELSE kept.user_id END
     """
 )
 _END_SID = text(
@@ -79,10 +94,36 @@ _ENDED_OF_USER = select(upstream_sessions.c.session_key).where(
     upstream_sessions.c.user_id == bindparam("user"),
     upstream_sessions.c.ended_at.is_not(None),
 )
-_OPEN_OF_USER = select(upstream_sessions.c.session_key).where(
-    upstream_sessions.c.environment_id == bindparam("environment"),
-    upstream_sessions.c.user_id == bindparam("user"),
-    upstream_sessions.c.ended_at.is_(None),
+_OPEN_OF_USER = (
+    select(
+        upstream_sessions.c.session_key, upstream_sessions.c.auth_time, upstream_sids.c.sid, upstream_sids.c.issued_at
+    )
+    .select_from(
+        upstream_sessions.outerjoin(
+            upstream_sids,
+            and_(
+                upstream_sids.c.environment_id == upstream_sessions.c.environment_id,
+                upstream_sids.c.session_key == upstream_sessions.c.session_key,
+            ),
+        )
+    )
+    .where(
+        upstream_sessions.c.environment_id == bindparam("environment"),
+        upstream_sessions.c.user_id == bindparam("user"),
+        upstream_sessions.c.ended_at.is_(None),
+    )
+    .order_by(
+        upstream_sessions.c.auth_time.desc(),
+        upstream_sessions.c.session_key,
+        upstream_sids.c.ended_at.is_not(None),
+        upstream_sids.c.issued_at.desc(),
+        upstream_sids.c.sid,
+    )
+)
+_ITS_OWN = (
+    update(upstream_sids)
+    .where(upstream_sids.c.environment_id == bindparam("environment"), upstream_sids.c.sid == bindparam("wanted"))
+    .values(session_key=bindparam("wanted"), issued_at=0)
 )
 _SIGN_OUT = (
     update(upstream_sessions)
@@ -107,20 +148,6 @@ _OVER = select(upstream_sessions.c.signed_out_at, upstream_sessions.c.ended_at).
 )
 
 
-def sign_in_time(assertion: Assertion) -> int:
-    """The earliest moment at which this token alone proves a sign-in: its iat, or the start of the refresh window."""
-    if assertion.refresh_expires_at is None:
-        return assertion.issued_at
-    window_start = assertion.refresh_expires_at - assertion.environment.refresh_window
-    return max(1, min(assertion.issued_at, window_start))
-
-
-def session_end(assertion: Assertion) -> int:
-    """Until when the session has to be remembered: nothing of it can be renewed later."""
-    renewable_until = assertion.refresh_expires_at or assertion.issued_at + assertion.environment.refresh_window
-    return max(assertion.expires_at, renewable_until) + _KEPT_AFTER_EXPIRY
-
-
 def remember(tx: Tx, assertion: Assertion, auth_time: int, expires_at: int, now: int) -> int:
     """Keep when the session began and until when that matters; the earliest beginning that anybody told.
 
@@ -137,14 +164,6 @@ def remember(tx: Tx, assertion: Assertion, auth_time: int, expires_at: int, now:
     }
     kept = tx.execute(_REMEMBER, row).scalar()
     return auth_time if kept is None else int(kept)
-
-
-def outlives(assertion: Assertion) -> int:
-    """The latest end of its session that does not concern an assertion: its own refresh may have been the reason.
-
-    0 for the token of the sign-in itself: no refresh gave it its sid, and any end of the session ends it.
-    """
-    return 0 if assertion.sid == assertion.session_key else assertion.issued_at + REFRESH_TAKES
 
 
 def remember_sid(tx: Tx, assertion: Assertion, expires_at: int) -> None:
@@ -169,6 +188,14 @@ def succeed(tx: Tx, environment_id: str, sid: str, session_key: str, issued_at: 
         "expires_at": kept_until,
     }
     tx.execute(_REMEMBER_SID, row)
+
+
+def is_its_own(tx: Tx, environment_id: str, sid: str) -> None:
+    """A token says that this sid is the one of a sign-in: whichever session we took it for the next sid of, it is not.
+
+    That session is not ended by this.
+    """
+    tx.execute(_ITS_OWN, {"environment": environment_id, "wanted": sid})
 
 
 def key_of(tx: Tx, environment_id: str, sid: str) -> str:
@@ -221,9 +248,15 @@ def ended_of_user(tx: Tx, environment_id: str, user_id: str) -> list[str]:
     return [row.session_key for row in tx.execute(_ENDED_OF_USER, {"environment": environment_id, "user": user_id})]
 
 
-def open_of_user(tx: Tx, environment_id: str, user_id: str) -> list[str]:
-    """The keys of the user's sessions that have not ended, as far as we know."""
-    return [row.session_key for row in tx.execute(_OPEN_OF_USER, {"environment": environment_id, "user": user_id})]
+def open_of_user(tx: Tx, environment_id: str, user_id: str) -> Sequence[OpenSession]:
+    """The user's sessions that have not ended, as far as we know; the newest first. One query, whatever the number."""
+    found: dict[str, OpenSession] = {}
+    for row in tx.execute(_OPEN_OF_USER, {"environment": environment_id, "user": user_id}):
+        if row.session_key not in found:
+            found[row.session_key] = OpenSession(row.session_key, row.session_key, row.auth_time)
+        if row.issued_at and found[row.session_key].newest_sid == row.session_key:
+            found[row.session_key] = OpenSession(row.session_key, row.sid, row.auth_time)
+    return list(found.values())
 
 
 def sign_out(tx: Tx, session: Session, now: int) -> None:

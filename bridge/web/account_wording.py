@@ -6,7 +6,8 @@ from bridge.history import AuditEntry, Cause, Event
 
 NOTICES: Mapping[str, str] = {
     "ended": "The session has ended, and so has what the apps had of it.",
-    "disconnected": "The app is disconnected. It has to ask you before it gets anything again.",
+    "disconnected": "The app is disconnected: its access has ended. "
+    "It can get it again when you next open it; some apps have to ask you first.",
     "nothing": "That had ended already.",
 }
 """What is said of the deed that led back to the page."""

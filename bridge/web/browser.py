@@ -166,7 +166,9 @@ def _with_script(step: ShowSignIn | ShowSigningOut, issuer: str, bundle: Bundle)
     if isinstance(step, ShowSigningOut):
         told |= {"page": "signout", "next": step.target}
         return signin_pages.signing_out(
-            signin_pages.SigningOut(_bundled(bundle, issuer, step.environment, told), step.target, name, home)
+            signin_pages.SigningOut(
+                _bundled(bundle, issuer, step.environment, told), step.target, name, home, erased=step.erased
+            )
         )
     told |= {"page": "signin", "request": step.request_id, "prompt": step.prompt, "loginHint": step.login_hint}
     told["restartUrl"] = step.restart

@@ -21,12 +21,16 @@ class SignIn:
 
 @dataclass(frozen=True, slots=True)
 class SigningOut:
-    """Signed out here, and the script does the same at Dynamic. `target`: where the browser then goes, in any case."""
+    """Signed out here, and the script does the same at Dynamic. `target`: where the browser then goes, in any case.
+
+    `erased`: the user's data is gone as well.
+    """
 
     bundle: Bundled
     target: str | None = None
     app_name: str | None = None
     back_url: str | None = None
+    erased: bool = False
 
 
 def sign_in(what: SignIn) -> Response:
@@ -50,4 +54,5 @@ def signing_out(what: SigningOut) -> Response:
         target=what.target,  # registered, perhaps with a scheme of an app's own
         app_name=untrusted.name(what.app_name),
         back_url=untrusted.link(what.back_url),
+        erased=what.erased,
     )

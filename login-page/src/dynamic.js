@@ -9,16 +9,15 @@ import {
   getAvailableWalletProvidersData,
   initializeClient,
   isCaptchaRequired,
-  logout,
   onEvent,
   refreshAuth,
   sendEmailOTP,
   verifyOTP,
 } from "@dynamic-labs-sdk/client";
 import { addEIP6963Extension } from "@dynamic-labs-sdk/evm/eip6963";
+import { StillSignedIn } from "./errors.js";
+import { endSession, forgetStored } from "./session.js";
 import { Wire } from "./wire.js";
-
-const LOGOUT_PATIENCE = 5_000; // milliseconds; a wallet is asked to forget this site, and may not answer
 
 const LONGEST_NAME = 40;
 
@@ -26,7 +25,7 @@ const LONGEST_NAME = 40;
 export class Dynamic {
   #client;
   #wire;
-  #leaving = false;
+  #environmentId;
 
   /** Raises what the SDK raises if Dynamic does not answer. `wallets`: whether they are looked for. */
   static async open({ environmentId, apiBaseUrl, appName }, { wallets }) {
@@ -41,12 +40,13 @@ export class Dynamic {
     });
     if (wallets) addEIP6963Extension(client);
     await initializeClient(client);
-    return new Dynamic(client, wire);
+    return new Dynamic(client, wire, environmentId);
   }
 
-  constructor(client, wire) {
+  constructor(client, wire, environmentId) {
     this.#client = client;
     this.#wire = wire;
+    this.#environmentId = environmentId;
   }
 
   get user() {
@@ -85,28 +85,28 @@ export class Dynamic {
 
   /** Called when the session ends by itself, never for a logout that was asked for here. */
   onExpiry(listener) {
-    onEvent({ event: "logout", listener: () => this.#leaving || listener() }, this.#client);
+    onEvent({ event: "logout", listener }, this.#client);
   }
 
-  /** Sends a code; returns what `signInByCode` needs beside it. */
+  /** Sends a code; returns what `signInByCode` needs beside it. Like every sign-in, raises StillSignedIn if it must. */
   async sendCode(email) {
-    await this.logout();
+    await this.#alone();
     return sendEmailOTP({ email }, this.#client);
   }
 
   async signInByCode(sent, code) {
-    await this.logout(); // with a user there, the SDK would add the address to theirs
+    await this.#alone();
     await verifyOTP({ otpVerification: sent, verificationToken: code }, this.#client);
   }
 
   async signInByWallet(key) {
-    await this.logout();
+    await this.#alone();
     await connectAndVerifyWithWalletProvider({ walletProviderKey: key }, this.#client);
   }
 
   /** Leaves the page; Dynamic leads back to `redirectUrl`. */
   async leaveFor(provider, redirectUrl) {
-    await this.logout();
+    await this.#alone();
     await authenticateWithSocial({ provider, redirectUrl }, this.#client);
   }
 
@@ -115,7 +115,7 @@ export class Dynamic {
   }
 
   async signInByProvider(url) {
-    await this.logout();
+    await this.#alone();
     await completeSocialAuthentication({ url }, this.#client);
   }
 
@@ -124,15 +124,18 @@ export class Dynamic {
     await refreshAuth(this.#client);
   }
 
-  /** Nothing if nobody is signed in. Never raises: the page forgets the session in any case. */
+  /** Nothing if nobody is signed in. Never raises: whoever signs in next is refused if anybody is still there. */
   async logout() {
     this.#wire.fullToken = null;
-    if (this.#client.user === null) return;
-    this.#leaving = true;
-    try {
-      await Promise.race([logout(this.#client), new Promise((done) => setTimeout(done, LOGOUT_PATIENCE))]);
-    } finally {
-      this.#leaving = false;
-    }
+    if (this.#client.user === null && this.#client.token === null) return;
+    this.#wire.cut(); // an answer that is still on its way would bring the user back
+    await endSession(this.#client).catch(() => {});
+  }
+
+  /** Nobody is signed in after this: with a user there, the SDK would add what comes next to their account. */
+  async #alone() {
+    await this.logout();
+    forgetStored(this.#environmentId);
+    if (this.#client.user !== null || this.#client.token !== null) throw new StillSignedIn();
   }
 }

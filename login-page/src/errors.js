@@ -7,10 +7,17 @@ export const Trouble = Object.freeze({
   EMAIL: "email",
   UNREACHABLE: "unreachable",
   ENDED: "ended",
+  STILL_SIGNED_IN: "still signed in",
   OTHER: "other",
 });
 
+/** Somebody is signed in who must not be, so nobody else can sign in now. */
+export class StillSignedIn extends Error {
+  code = "still_signed_in";
+}
+
 const CODES = {
+  still_signed_in: Trouble.STILL_SIGNED_IN,
   wrong_email_verification_token: Trouble.WRONG_CODE,
   invalid_verification_code: Trouble.WRONG_CODE,
   invalid_email_verification: Trouble.CODE_OVER,
@@ -23,6 +30,7 @@ const TEXTS = {
   [Trouble.CODE_OVER]: "This code is not good any more. Have a new one sent.",
   [Trouble.EMAIL]: "No mail can be sent to that address. Is it spelt right?",
   [Trouble.UNREACHABLE]: "The sign-in service does not answer. Check your connection and try again.",
+  [Trouble.STILL_SIGNED_IN]: "The earlier account could not be signed out. Reload this page and try again.",
   [Trouble.ENDED]: "That session has ended. Please sign in again.",
 };
 
@@ -31,7 +39,7 @@ export function troubleOf(error, { retryAfter = null } = {}) {
   if (error?.status === 429 || error?.code === "mfa_rate_limited_error") {
     return { kind: Trouble.OTHER, text: `Too many tries. ${whenAgain(retryAfter)}` };
   }
-  const kind = CODES[error?.code] ?? kindOf(error);
+  const kind = CODES[error?.code] ?? CODES[error?.cause?.code] ?? kindOf(error);
   return { kind, text: TEXTS[kind] ?? textOf(error) };
 }
 

@@ -167,10 +167,12 @@ export class SignIn {
 
   /** With a session that was found: Dynamic is asked first whether it still lives. */
   async #goOn() {
+    const view = this.#view;
     say("");
     try {
       await this.#dynamic.renew();
     } catch (error) {
+      if (this.#view !== view) return; // another account is used meanwhile
       const trouble = this.#told(error);
       if (trouble.kind === Trouble.UNREACHABLE) {
         say(trouble.text, "bad");
@@ -180,11 +182,12 @@ export class SignIn {
       this.#start(trouble.kind === Trouble.ENDED ? trouble.text : REFUSED);
       return;
     }
-    this.#finish();
+    if (this.#view === view) this.#finish();
   }
 
   async #another() {
     this.#email = "";
+    this.#show(busyView(this.#title, "One moment"));
     await this.#dynamic.logout();
     this.#start();
   }

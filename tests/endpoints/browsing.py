@@ -9,6 +9,7 @@ from conftest import Bridge
 from werkzeug.test import TestResponse
 
 from bridge.emulator import User
+from bridge.lifecycle.signin import origin_of
 from bridge.model import AUTHORIZATION_CODE, REFRESH_TOKEN
 
 CALLBACK = "https://app.example.com/callback"
@@ -75,9 +76,9 @@ class Browser:
 
     def post(self, url: str, form: dict[str, Any], *, origin: str | None = None) -> TestResponse:
         """A form's post: from a page of ours with our cookies, from another site without them (SameSite=Lax)."""
-        ours = origin is None or origin == self.bridge.config.issuer
-        headers = {"Origin": origin or self.bridge.config.issuer}
-        return self._send("POST", url, form, headers, with_cookies=ours)
+        here = origin_of(self.bridge.config.issuer)
+        headers = {"Origin": origin or here}
+        return self._send("POST", url, form, headers, with_cookies=origin in (None, here))
 
     def authorize(self, client_id: str = "app", **asked: Any) -> TestResponse:
         """GET /authorize with sane parameters; None leaves one out."""

@@ -327,6 +327,33 @@ def test_after_signing_out_everywhere_no_session_at_dynamic_that_was_seen_opens_
     assert "code" in parameters(fresh.headers["Location"])
 
 
+def test_after_signing_out_everywhere_no_session_at_dynamic_that_began_before_opens_one_silently(
+    site: Bridge, mac: Person, phone: Person
+) -> None:
+    """Also one that never came here before: a thief's, on their own device."""
+    user = site.user()
+    unseen = site.dynamic.emulator.sign_in(user.id, origin=OPERATORS_ORIGIN)
+    site.clock.forward(100)
+    mac.do(next(forms_to(mac.enter(user), "everywhere")))
+    site.clock.forward(100)
+    refreshed = site.dynamic.emulator.refresh(unseen.sid)
+    again = phone.hand_back(phone.authorize(), site.dynamic.emulator.mint(refreshed), OPERATORS_ORIGIN)
+    assert parameters(again.headers["Location"])["prompt"] == "login"
+    later = site.dynamic.emulator.sign_in(user.id, origin=OPERATORS_ORIGIN)
+    site.clock.forward(100)
+    answer = phone.hand_back(phone.authorize(), site.dynamic.emulator.mint(later), OPERATORS_ORIGIN)
+    assert "code" in parameters(answer.headers["Location"]), "one that began since does"
+
+
+def test_what_is_said_of_a_disconnected_app_is_true_of_one_that_asks_nobody(site: Bridge, mac: Person) -> None:
+    user = site.user()
+    mac.open_app(user)
+    page = mac.do(next(forms_to(mac.enter(user), "disconnect")))
+    assert "It can get it again when you next open it" in page.text
+    assert "before it gets anything again" not in page.text
+    assert "code" in answered(mac, prompt="none")
+
+
 @pytest.mark.both_databases
 def test_the_export_has_everything_and_no_secret(site: Bridge, mac: Person) -> None:
     user = site.user()

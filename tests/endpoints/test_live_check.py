@@ -20,7 +20,7 @@ from bridge.app import create_app
 from bridge.dynamic.allowance import BURST, Allowance
 from bridge.dynamic.live import examine_live_check
 from bridge.emulator import Session, User
-from bridge.fetch import Fetcher
+from bridge.fetch import MAX_BODY_BYTES, Fetcher
 
 ENDED = (400, "invalid_grant", "grant_ended")
 AWAY = (503, "temporarily_unavailable", "live_check_unavailable")
@@ -327,6 +327,58 @@ def test_a_session_that_dynamic_does_not_know_any_more_has_ended(checking: Calla
         bridge = checking("open", DYNAMIC_API_BASE_URL=url)
         _, token = signed_in(bridge)
         assert refusal(bridge.refresh(token)) == ENDED
+
+
+def test_a_session_that_dynamic_has_forgotten_is_not_kept_alive_by_one_that_began_elsewhere_later(
+    checking: Callable[..., Bridge], dynamic: Any
+) -> None:
+    def forgetful(path: str, document: Any) -> Any:
+        if "/sessions/" in path:
+            return None if document["revokedAt"] else document
+        alive = [session for session in document["user"]["sessions"] if session["revokedAt"] is None]
+        return {"user": {**document["user"], "sessions": alive}}
+
+    with standing_between(dynamic.base_url, forgetful) as url:
+        bridge = checking("open", DYNAMIC_API_BASE_URL=url)
+        user = bridge.user()
+        session, token = signed_in(bridge, user)
+        token = bridge.refresh(token).json["refresh_token"]
+        bridge.clock.forward(600)
+        dynamic.emulator.revoke(session.sid)
+        bridge.clock.forward(3600)
+        dynamic.emulator.sign_in(user.id, origin="https://elsewhere.example.com")
+        assert refusal(bridge.refresh(token)) == ENDED
+
+
+@pytest.mark.parametrize("mode", ["open", "closed"])
+def test_a_revoked_session_ends_though_the_list_of_the_users_sessions_cannot_be_read(
+    checking: Callable[..., Bridge], dynamic: Any, mode: str
+) -> None:
+    def endless(path: str, document: Any) -> Any:
+        return document if "/sessions/" in path else {"user": document["user"], "more": "x" * MAX_BODY_BYTES}
+
+    with standing_between(dynamic.base_url, endless) as url:
+        bridge = checking(mode, DYNAMIC_API_BASE_URL=url)
+        session, token = signed_in(bridge)
+        dynamic.emulator.revoke(session.sid)
+        if mode == "closed":
+            assert refusal(bridge.refresh(token)) == AWAY, "a refresh at Dynamic may be under way"
+        bridge.clock.forward(60)
+        assert refusal(bridge.refresh(token)) == ENDED
+
+
+def test_a_client_that_tries_again_and_again_uses_up_nobody_elses_questions(checking: Callable[..., Bridge]) -> None:
+    bridge = checking("closed")
+    user = bridge.user()
+    token, other = (signed_in(bridge, user)[1] for _ in range(2))
+    bridge.dynamic.emulator.faults.set(SESSIONS, "garbage")
+    for _ in range(BURST + 5):
+        assert refusal(bridge.refresh(token)) == AWAY
+    assert questions(bridge) <= 2
+    bridge.dynamic.emulator.faults.clear()
+    assert bridge.refresh(other).status_code == 200
+    bridge.clock.forward(60)
+    assert bridge.refresh(token).status_code == 200
 
 
 def test_what_became_known_while_dynamic_was_asked_is_newer_than_its_answer(

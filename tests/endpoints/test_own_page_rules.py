@@ -8,10 +8,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from browsing import CALLBACK, SIGNIN_PAGE, WEB, Browser, parameters
+from accounts import Person, forms_of
+from browsing import CALLBACK, SIGNIN_PAGE, WEB, Browser, ids_of, parameters
 from conftest import ISSUER, Bridge
+from sqlalchemy import text
 
 from bridge.config import ConfigFaults
+from bridge.emulator.model import Session
 
 NO_PAGE = {**WEB, "signin_url": None, "name": "Northwind", "assertion_origins": ()}
 SCRIPT, STYLE = "page-ABCD1234.js", "style-EFGH5678.css"
@@ -58,7 +61,9 @@ def test_who_has_no_page_elsewhere_is_sent_to_the_bridges_own(site: Bridge, brow
     assert location.startswith(f"{ISSUER}/signin?request=")
     page = browser.get(location.removeprefix(ISSUER))
     assert page.status_code == 200
-    assert told(page.text) == {
+    config = told(page.text)
+    assert config.pop("restartUrl").startswith(f"{ISSUER}/authorize?client_id=app&request_uri=urn%3Aietf%3A")
+    assert config == {
         "page": "signin",
         "environmentId": site.dynamic.emulator.environment_id,
         "apiBaseUrl": site.dynamic.base_url,
@@ -66,8 +71,6 @@ def test_who_has_no_page_elsewhere_is_sent_to_the_bridges_own(site: Bridge, brow
         "request": parameters(location)["request"],
         "prompt": "login",
         "loginHint": "maya@example.com",
-        "restartUrl": f"{ISSUER}/authorize?client_id=app&request_uri="
-        f"urn%3Aietf%3Aparams%3Aoauth%3Arequest_uri%3A{parameters(location)['request']}",
     }
 
 
@@ -267,3 +270,146 @@ def test_a_session_that_was_proven_on_it_opens_the_users_own_page(site: Bridge, 
     page = browser.follow(browser.get("/account"))
     assert 'id="account-title"' in page.text
     assert site.rows("SELECT client_id FROM grants") == [("app",)]
+
+
+# Signing out where the browser's own session is gone, or from the users' own page
+
+
+def without_session(browser: Browser) -> None:
+    """The browser was closed: its cookies are gone, what pages store in it is not."""
+    browser.cookies.clear()
+
+
+@pytest.fixture
+def at_dynamic(site: Bridge) -> Session:
+    return site.dynamic.emulator.sign_in(site.user().id, origin=ISSUER)
+
+
+def app_tokens(site: Bridge, browser: Browser, session: Session, **asked: str) -> dict[str, Any]:
+    answer = browser.hand_back(browser.authorize(**asked), site.dynamic.emulator.mint(session), origin=ISSUER)
+    return dict(browser.redeem(parameters(answer.headers["Location"])["code"]).json)
+
+
+def renewed(site: Bridge, tokens: dict[str, Any]) -> int:
+    return site.refresh(tokens["refresh_token"]).status_code
+
+
+def test_without_a_cookie_an_id_token_ends_the_session_that_it_names(
+    site: Bridge, browser: Browser, at_dynamic: Session
+) -> None:
+    site.add_client("told", **NO_PAGE, backchannel_logout_uri="https://told.example.com/logout")
+    tokens = app_tokens(site, browser, at_dynamic, scope="openid offline_access")
+    other = browser.authorize("told", scope="openid")
+    assert browser.redeem(parameters(other.headers["Location"])["code"], "told").status_code == 200
+    without_session(browser)
+    page = browser.get(f"/logout?id_token_hint={tokens['id_token']}&post_logout_redirect_uri={AFTER}")
+    assert told(page.text)["page"] == "signout"
+    assert told(page.text)["next"] == AFTER
+    assert renewed(site, tokens) == 400
+    assert site.rows("SELECT closed_cause FROM sessions") == [("signed_out",)]
+    assert site.rows("SELECT receiver FROM outbox WHERE kind = 'backchannel_logout'") == [("told",)]
+    refreshed = site.dynamic.emulator.refresh(at_dynamic.sid)
+    again = browser.hand_back(browser.authorize(), site.dynamic.emulator.mint(refreshed), origin=ISSUER)
+    assert told(again.text)["prompt"] == "login", "nothing is opened silently"
+
+
+def test_without_a_cookie_offline_access_that_survives_a_sign_out_goes_on(
+    site: Bridge, browser: Browser, at_dynamic: Session
+) -> None:
+    site.add_client("works", **NO_PAGE, offline_survives_logout=True)
+    answer = browser.hand_back(
+        browser.authorize("works", scope="openid offline_access"),
+        site.dynamic.emulator.mint(at_dynamic),
+        origin=ISSUER,
+    )
+    tokens = browser.redeem(parameters(answer.headers["Location"])["code"], "works").json
+    without_session(browser)
+    browser.get(f"/logout?id_token_hint={tokens['id_token']}")
+    assert site.rows("SELECT closed_cause FROM sessions") == [("signed_out",)]
+    assert site.refresh(tokens["refresh_token"], "works").status_code == 200
+
+
+def test_without_a_cookie_an_old_id_token_does_not_end_the_session_of_a_newer_sign_in(
+    site: Bridge, browser: Browser, at_dynamic: Session
+) -> None:
+    old = app_tokens(site, browser, at_dynamic)
+    site.clock.forward(60)
+    newer = site.dynamic.emulator.sign_in(at_dynamic.user_id, origin=ISSUER)
+    new = app_tokens(site, browser, newer, prompt="login", scope="openid offline_access")
+    without_session(browser)
+    browser.get(f"/logout?id_token_hint={old['id_token']}")
+    assert site.rows("SELECT closed_cause FROM sessions") == [(None,)]
+    assert renewed(site, new) == 200
+
+
+def test_without_a_cookie_and_without_an_id_token_nothing_ends(
+    site: Bridge, browser: Browser, at_dynamic: Session
+) -> None:
+    tokens = app_tokens(site, browser, at_dynamic, scope="openid offline_access")
+    without_session(browser)
+    for query in ("", "?client_id=app", f"?client_id=app&id_token_hint={tokens['access_token']}"):
+        assert 'id="config"' not in browser.get(f"/logout{query}").text
+    assert renewed(site, tokens) == 200
+
+
+def test_an_id_token_of_a_session_that_nobody_remembers_still_ends_what_the_page_holds(
+    site: Bridge, browser: Browser, at_dynamic: Session
+) -> None:
+    tokens = app_tokens(site, browser, at_dynamic)
+    with site.database.writing() as tx:
+        for table in ("codes", "refresh_tokens", "grants", "sessions"):
+            tx.execute(text(f"DELETE FROM {table}"))
+    page = browser.get(f"/logout?id_token_hint={tokens['id_token']}&post_logout_redirect_uri={AFTER}")
+    assert told(page.text)["page"] == "signout"
+
+
+@pytest.mark.parametrize("deed", ["everywhere", "end"])
+def test_who_signs_out_on_the_users_own_page_passes_by_the_page_that_ends_the_session_at_dynamic(
+    site: Bridge, deed: str
+) -> None:
+    me = Person(site)
+    me.hand_back(me.authorize(), own_token(site), origin=ISSUER)
+    answer = me.post("/account", me.sealed(deed, me.session_id if deed == "end" else ""))
+    assert told(answer.text)["page"] == "signout"
+    assert told(answer.text)["next"] is None
+    assert "logged-out-title" in ids_of(answer)
+    assert not any("session" in name for name in me.cookies)
+
+
+def test_erasing_passes_by_the_page_that_ends_the_session_at_dynamic(site: Bridge, browser: Browser) -> None:
+    browser.hand_back(browser.authorize(), own_token(site), origin=ISSUER)
+    answer = browser.post("/account/erase", forms_of(browser.get("/account/erase"))[0])
+    assert told(answer.text)["page"] == "signout"
+    assert "erased-title" in ids_of(answer)
+    assert not any("session" in name for name in browser.cookies)
+
+
+# The request's id is a bearer: who has it could plant a sign-in (threats A17)
+
+
+def test_the_link_to_another_browser_holds_an_id_that_is_good_for_nothing_in_this_one(
+    site: Bridge, browser: Browser
+) -> None:
+    location = browser.authorize(scope="openid").headers["Location"]
+    restart = told(browser.get(location.removeprefix(ISSUER)).text)["restartUrl"]
+    given = parameters(restart)["request_uri"].rpartition(":")[2]
+    assert given != parameters(location)["request"]
+    stranger = Browser(site)
+    answer = stranger.post("/signin/complete", {"request": given, "token": own_token(site)}, origin=ISSUER)
+    assert answer.status_code == 400
+    begun = Browser(site)
+    anew = begun.get(restart.removeprefix(ISSUER))
+    assert "code" in parameters(begun.hand_back(anew, own_token(site), origin=ISSUER).headers["Location"])
+
+
+def test_only_the_browser_that_began_can_hand_back_a_sign_in_of_the_own_page(site: Bridge, browser: Browser) -> None:
+    location = browser.authorize().headers["Location"]
+    posted = {"request": parameters(location)["request"], "token": own_token(site)}
+    stranger = Browser(site)
+    answer = stranger.post("/signin/complete", posted, origin=ISSUER)
+    assert answer.status_code == 400
+    assert "cookies_off" in answer.text
+    stranger.authorize()
+    assert stranger.post("/signin/complete", posted, origin=ISSUER).status_code == 400
+    assert stranger.post("/signin/complete", {**posted, "error": "access_denied"}, origin=ISSUER).status_code == 400
+    assert "code" in parameters(browser.follow(browser.post("/signin/complete", posted)).headers["Location"])

@@ -168,7 +168,7 @@ def test_a_session_that_was_opened_when_another_ended_is_not_that_one_under_anot
 def test_a_message_without_the_sessions_id_ends_every_session_of_the_user(hooked: Hooked, user: User) -> None:
     tokens = [hooked.tokens(hooked.sign_in(user)) for _ in range(2)]
     other = hooked.tokens(hooked.sign_in(a_user(hooked, email="other@example.com")))
-    body = message(hooked, data={"userId": user.id, "revokedAt": "2026-11-20T11:24:57.523Z"})
+    body = message(hooked, data={"userId": user.id, "revokedAt": later(hooked)}, timestamp=later(hooked))
     assert hooked.post(body, signed(body)).status_code == 200
     assert not any(hooked.refreshes(one) for one in tokens)
     assert hooked.refreshes(other)
@@ -333,7 +333,7 @@ ALIVE = DynamicSession("alive", 1000, None)
         ([DynamicSession("s", 0, 1000), ALIVE], ("alive",), None),
         ([DynamicSession("s", 0, 500), DynamicSession("t", 501, 1000), ALIVE], (), "alive"),
         ([DynamicSession("s", 0, 500), DynamicSession("t", 500, 500), DynamicSession("u", 500, 500)], (), None),
-        ([ALIVE], (), "s"),
+        ([ALIVE], (), None),
         ([ALIVE], ("alive",), None),
         ([DynamicSession("s", 0, 1000), DynamicSession("alive", None, None)], (), None),
     ],
@@ -342,6 +342,95 @@ def test_a_session_goes_on_under_a_sid_that_was_opened_when_it_was_revoked(
     sessions: list[DynamicSession], others: tuple[str, ...], goes_on: str | None
 ) -> None:
     assert goes_on_as("s", sessions, others) == goes_on
+
+
+@pytest.mark.parametrize(
+    ("began", "goes_on"), [(range(998, 1061), "alive"), (range(900, 1000), None), (range(1001, 1061), None)]
+)
+def test_an_unlisted_session_goes_on_under_no_sid_but_one_that_began_when_it_may_have_ended(
+    began: range, goes_on: str | None
+) -> None:
+    assert goes_on_as("s", [ALIVE], (), began=began) == goes_on
+    assert goes_on_as("s", [ALIVE], ("alive",), began=began) is None
+    assert goes_on_as("s", [replace(ALIVE, revoked_at=1000)], (), began=began) is None
+
+
+# Sids that were taken for another session's next
+
+
+@both_databases
+@pytest.mark.parametrize("by_admin", [True, False])
+def test_who_signed_out_and_in_again_at_once_has_a_new_session_that_can_be_ended(
+    asking: Hooked, by_admin: bool
+) -> None:
+    user = a_user(asking)
+    first = asking.sign_in(user)
+    before = asking.tokens(first)
+    asking.bridge.clock.forward(600)
+    asking.dynamic.revoke(first.sid)
+    asking.bridge.clock.forward(1)
+    second = asking.dynamic.sign_in(user.id, origin=APP_ORIGIN)
+    asking.send()  # by now the second may be the first under another sid
+    kept, unkept = asking.tokens(second), asking.tokens(second, scope="openid")
+    assert not asking.refreshes(before), "the second is a session of its own, so the first has ended"
+    assert asking.is_active(unkept)
+    kept = asking.renewed(kept)
+    asking.bridge.clock.forward(300)
+    (asking.dynamic.management.revoke_session if by_admin else asking.dynamic.revoke)(second.sid)
+    assert set(asking.send()) == {200}
+    assert not asking.refreshes(kept)
+    assert not asking.is_active(unkept)
+
+
+def test_a_token_that_was_refreshed_just_before_its_user_signed_out_opens_nothing(asking: Hooked) -> None:
+    session = asking.sign_in(a_user(asking))
+    tokens = asking.tokens(session)
+    asking.bridge.clock.forward(600)
+    middle = asking.dynamic.refresh(session.sid)
+    token = asking.dynamic.mint(middle, origin=APP_ORIGIN)
+    asking.bridge.clock.forward(1)
+    newest = asking.dynamic.refresh(middle.sid)
+    asking.tokens(newest)
+    asking.bridge.clock.forward(1)
+    asking.dynamic.revoke(newest.sid)
+    asking.send()
+    assert not asking.refreshes(tokens)
+    assert refusal(asking.bridge.exchange(token))[2] == "session_ended"
+
+
+@both_databases
+def test_a_session_that_an_admin_ended_before_it_came_does_not_come_under_a_later_sid(hooked: Hooked) -> None:
+    session = hooked.sign_in(a_user(hooked))
+    hooked.bridge.clock.forward(60)
+    token = hooked.dynamic.mint(hooked.dynamic.refresh(session.sid), origin=APP_ORIGIN)
+    hooked.send()
+    hooked.bridge.clock.forward(600)
+    body = message(hooked, "admin.user.session.revoked", data={"id": session.sid}, timestamp=later(hooked))
+    assert hooked.post(body, signed(body)).status_code == 200  # it does not tell whose it was
+    assert refusal(hooked.bridge.exchange(token))[2] == "session_ended"
+
+
+@both_databases
+def test_a_message_that_comes_a_day_late_ends_no_session_that_began_since(hooked: Hooked) -> None:
+    user = a_user(hooked)
+    old, ended = hooked.sign_in(user), hooked.dynamic.sign_in(user.id, origin=APP_ORIGIN)
+    gone = hooked.tokens(old)
+    hooked.bridge.clock.forward(60)
+    hooked.dynamic.management.revoke_session(ended.sid)
+    hooked.bridge.clock.forward(86400)
+    kept = hooked.tokens(hooked.dynamic.sign_in(user.id, origin=APP_ORIGIN))
+    hooked.send()
+    assert hooked.refreshes(kept)
+    assert not hooked.refreshes(gone)
+
+
+def test_a_revocation_of_unknown_form_ends_nothing_of_who_did_it(hooked: Hooked, user: User) -> None:
+    tokens = hooked.tokens(hooked.sign_in(user))
+    for data in ({}, {"sessionId": "x"}, {"id": ["x"]}):
+        body = message(hooked, data=data, userId=user.id, timestamp=later(hooked), eventId=f"e{len(str(data))}")
+        assert hooked.post(body, signed(body)).status_code == 200
+    assert hooked.is_active(tokens)
+    assert hooked.refreshes(tokens)
 
 
 # Users

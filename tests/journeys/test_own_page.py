@@ -1,6 +1,7 @@
 """People sign in on the bridge's own page: Dynamic's real SDK in a browser, against the emulator."""
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import unquote, urlencode
 
@@ -11,7 +12,7 @@ from browser.chromium import NARROW, PHONE, Chromium, running_chromium
 from not_tested import REQUIRE, is_required, leave_out
 from own_page import EMAIL, Stage, add_client, running_stage
 from own_page_pictures import STATES, state
-from page_wallet import installed_wallet
+from page_wallet import INJECTED, NAME, installed_wallet
 from siwe_wallet import Wallet
 
 from bridge.emulator.faults import FaultMode
@@ -237,6 +238,149 @@ def test_another_account_ends_the_session_that_was_offered(stage: Stage) -> None
     stage.sign_in_by_email("two@example.com")
     assert stage.claims()["email"] == "two@example.com"
     assert stage.called("POST /revoke") == 1
+
+
+@contextmanager
+def odd_wallet(stage: Stage, usual: str, odd: str, address: str = "0x" + "11" * 20) -> Iterator[None]:
+    """The wallet that every page finds, with a part of it done otherwise."""
+    assert usual in INJECTED
+    source = (INJECTED % {"address": address, "name": NAME}).replace(usual, odd)
+    driver = stage.browser.driver
+    added = driver.execute_cdp_cmd("Page.addScriptToEvaluateOnNewDocument", {"source": source})
+    try:
+        yield
+    finally:
+        driver.execute_cdp_cmd("Page.removeScriptToEvaluateOnNewDocument", added)
+
+
+def credentials(stage: Stage) -> dict[str, set[str]]:
+    """The ids of what every user at Dynamic can sign in with, by the user's id."""
+    return {user.id: {one.id for one in user.credentials} for user in stage.dynamic.emulator.users()}
+
+
+def nothing_was_linked(stage: Stage, before: dict[str, set[str]]) -> bool:
+    after = credentials(stage)
+    return all(after[user] == held for user, held in before.items()) and len(after) == len(before) + 1
+
+
+@pytest.mark.parametrize("prompt", ["select_account", "login"])
+def test_a_wallet_that_does_not_let_go_leaves_its_account_alone(stage: Stage, prompt: str) -> None:
+    with installed_wallet(stage.browser) as wallet:
+        stage.begin()
+        stage.press("[data-wallet='Test Wallet']")
+        wallet.answer(wallet.wallet.sign(stage.wait(wallet.asked_to_sign, "the wallet is asked nothing")))
+        first = stage.claims()["sub"]
+    stage.forget(storage=False)
+    stage.arrived.clear()
+    before = credentials(stage)
+    hangs = "wallet_revokePermissions: () => new Promise(() => { window.askedToLetGo = true; }),"
+    with odd_wallet(stage, "wallet_revokePermissions: () => null,", hangs, wallet.address):
+        stage.begin(prompt=prompt)
+        if prompt == "select_account":
+            stage.press("#another")
+        code = stage.ask_for_code(f"after-wallet-{prompt}@example.com")
+        assert stage.browser.tell("window.askedToLetGo") is True
+        stage.type("#code", code)
+        claims = stage.claims()
+    assert claims["sub"] != first
+    assert claims["email"] == f"after-wallet-{prompt}@example.com"
+    assert "wallet_address" not in claims
+    assert nothing_was_linked(stage, before)
+    assert stage.called("POST /revoke") == 1
+
+
+def slow_to_revoke(stage: Stage, email: str) -> str:
+    """Somebody is signed in at Dynamic, which takes long to end that; their subject."""
+    stage.begin()
+    stage.sign_in_by_email(email)
+    sub = str(stage.claims()["sub"])
+    stage.forget(storage=False)
+    stage.arrived.clear()
+    environment = stage.dynamic.emulator.environment_id
+    stage.dynamic.emulator.faults.set(f"/sdk/{environment}/revoke", FaultMode.slow, delay=14)
+    return sub
+
+
+def test_a_wallet_signs_in_its_own_account_while_the_earlier_session_is_still_being_revoked(stage: Stage) -> None:
+    with installed_wallet(stage.browser) as wallet:
+        first = slow_to_revoke(stage, "slow-wallet@example.com")
+        before = credentials(stage)
+        stage.begin()
+        stage.press("#another")
+        stage.press("[data-wallet='Test Wallet']")
+        wallet.answer(wallet.wallet.sign(stage.wait(wallet.asked_to_sign, "the wallet is asked nothing")))
+        claims = stage.claims()
+    assert claims["sub"] != first
+    assert claims["wallet_address"] == wallet.address
+    assert "email" not in claims
+    assert nothing_was_linked(stage, before)
+    assert stage.called("POST /revoke") == 1
+
+
+def test_nobody_leaves_for_a_provider_while_an_earlier_session_is_stored(stage: Stage) -> None:
+    first = slow_to_revoke(stage, "slow-social@example.com")
+    before = credentials(stage)
+    stage.begin()
+    stage.press("#another")
+    stage.shown("#provider-google")
+    environment = stage.dynamic.emulator.environment_id
+    assert stage.browser.tell(f"localStorage.getItem('dynamic_{environment}_session')") is None
+    stage.press("#provider-google")
+    stage.type("#identity-email", "after-slow@example.com")
+    stage.press("#identity-submit")
+    assert stage.claims()["sub"] != first
+    assert nothing_was_linked(stage, before)
+
+
+def test_a_session_that_another_tab_left_meanwhile_gains_no_social_account(stage: Stage) -> None:
+    """The page that comes back from the provider finds somebody signed in."""
+    driver = stage.browser.driver
+    first = driver.current_window_handle
+    stage.begin()
+    stage.press("#provider-google")
+    stage.shown("#identity-email")
+    driver.switch_to.new_window("tab")
+    second = driver.current_window_handle
+    try:
+        stage.begin()
+        stage.sign_in_by_email("in-between@example.com")
+        other = stage.claims()["sub"]
+        before = credentials(stage)
+        stage.arrived.clear()
+    finally:
+        driver.close()
+        driver.switch_to.window(first)
+    assert second != first
+    stage.type("#identity-email", "came-back@example.com")
+    stage.press("#identity-submit")
+    assert stage.claims()["sub"] != other
+    assert nothing_was_linked(stage, before)
+
+
+@pytest.mark.parametrize("icon", ["7", "{}", "null"])
+def test_a_wallet_whose_picture_is_none_is_offered_all_the_same(stage: Stage, icon: str) -> None:
+    with odd_wallet(stage, "name, icon, rdns", f"name, icon: {icon}, rdns"):
+        stage.begin()
+        stage.press("[data-wallet='Test Wallet']")
+        stage.says("Confirm in Test Wallet")
+
+
+def test_an_enter_that_is_held_down_hands_no_session_on(stage: Stage) -> None:
+    tab, enter = "\ue004", "\ue007"
+    stage.begin()
+    stage.sign_in_by_email("held@example.com")
+    stage.back_at_app()
+    stage.forget(storage=False)
+    stage.arrived.clear()
+    stage.begin()
+    stage.shown("#continue")
+    assert stage.browser.tell("document.activeElement.id") == "title"
+    stage.browser.press(enter)
+    assert stage.called("POST /refresh") == 0
+    stage.browser.press(tab)
+    assert stage.browser.tell("document.activeElement.id") == "continue"
+    stage.browser.press(enter)
+    assert stage.claims()["email"] == "held@example.com"
 
 
 def test_a_session_that_was_ended_at_dynamic_signs_nobody_in(stage: Stage) -> None:

@@ -13,10 +13,13 @@ from sqlalchemy import text
 from bridge.delivery.deliver import Delivery
 from bridge.delivery.rest import CloseRest
 from bridge.delivery.turns import Turns
+from bridge.dynamic.effects import SessionRevoked
+from bridge.dynamic.management import DynamicSession
 from bridge.errors import Refused
 from bridge.history import DYNAMIC, OPERATOR, Cause, acting_user
 from bridge.lifecycle.closing import BATCH, Ending, end_session
 from bridge.lifecycle.disclosure import as_document, record_of
+from bridge.lifecycle.dynamic_sessions import MOST_JUDGED, Revocation, end_revoked, whom_to_ask_about
 from bridge.lifecycle.endings import (
     CLOCKS_DIFFER,
     close_rest,
@@ -163,6 +166,110 @@ def test_what_dynamic_issues_after_it_revoked_an_older_sid_opens_the_session_aga
         assert recognised(tx, assertion("s-1", None, NOW + 20)).ended, "the revoked sid itself never comes back"
         assert upstream.newest_sid(tx, ENVIRONMENT.environment_id, "s-1") == "s-9"
         assert upstream.key_of(tx, ENVIRONMENT.environment_id, "s-9") == "s-1"
+
+
+def test_a_session_of_another_user_is_nobody_elses_to_speak_of(database: Database) -> None:
+    other = "11111111-1111-4111-8111-111111111111"
+    with database.writing() as tx:
+        mine = given(tx, TOLD)
+        theirs = replace(assertion("s-evil", "s-1"), user_id=other)
+        identity = replace(IDENTITY, user_id=other)
+        with pytest.raises(Refused):
+            recognition.recognise(tx, identity, theirs, primary_environment=ENVIRONMENT.environment_id, now=NOW)
+        assert upstream.newest_sid(tx, ENVIRONMENT.environment_id, "s-1") == "s-1"
+        end_revoked(tx, revocation("s-1"), ending())
+    closed = dict(rows(database, "SELECT grant_id, closed_cause FROM grants"))
+    assert closed == {mine.grant_id: "dynamic_session_ended"}
+
+
+def revocation(sid: str, sessions: list[DynamicSession] | None = None, at: int = NOW + 10) -> Revocation:
+    return Revocation(ENVIRONMENT.environment_id, SessionRevoked(sid, SUB, by_admin=False), at, sessions)
+
+
+def test_what_ended_before_anybody_told_whose_it_was_is_the_first_comers_and_stays_ended(database: Database) -> None:
+    environment_id = ENVIRONMENT.environment_id
+    with database.writing() as tx:
+        upstream.end(tx, environment_id, "s-1", "", NOW + 10, kept_until=NOW + 7200)
+        assert recognised(tx, assertion("s-2", "s-1", NOW)).ended
+        assert upstream.user_of(tx, environment_id, "s-1") is None
+        assert not recognised(tx, assertion("s-3", "s-1", NOW + 11)).ended, "issued later: it goes on"
+        assert upstream.user_of(tx, environment_id, "s-1") == SUB
+        upstream.end(tx, environment_id, "s-9", "", NOW, kept_until=NOW + 7200)
+        upstream.end(tx, environment_id, "s-9", SUB, NOW, kept_until=NOW + 7200)
+        assert upstream.user_of(tx, environment_id, "s-9") == SUB
+
+
+def test_only_a_token_of_later_opens_what_has_certainly_ended(database: Database) -> None:
+    with database.writing() as tx:
+        recognised(tx, assertion())
+        end(tx, at=upstream.certain_end(NOW + 10))
+        assert recognised(tx, assertion("s-8", "s-1", NOW + 8)).ended
+        assert recognised(tx, assertion("s-9", "s-1", NOW + 10)).ended
+        assert not recognised(tx, assertion("s-10", "s-1", NOW + 11)).ended
+
+
+def test_a_sid_that_came_as_its_own_session_ends_though_it_was_taken_for_anothers_next(database: Database) -> None:
+    environment_id = ENVIRONMENT.environment_id
+    with database.writing() as tx:
+        given(tx, TOLD)
+        upstream.succeed(tx, environment_id, "s-2", "s-1", NOW, kept_until=NOW + 7200)
+        given(tx, TOLD, sid="s-2")  # without an original sid, which would say whose it is
+        assert upstream.key_of(tx, environment_id, "s-2") == "s-1"
+        assert whom_to_ask_about(tx, revocation("s-2")) == SUB
+        end_revoked(tx, revocation("s-2"), ending())
+    assert rows(database, "SELECT count(*) FROM grants WHERE closed_at IS NULL") == [(0,)]
+
+
+def test_a_token_that_names_its_sign_in_sets_a_mistaken_sid_right(database: Database) -> None:
+    environment_id = ENVIRONMENT.environment_id
+    with database.writing() as tx:
+        recognised(tx, assertion())
+        upstream.succeed(tx, environment_id, "s-2", "s-1", NOW, kept_until=NOW + 7200)
+        assert not recognised(tx, assertion("s-2", "s-2")).ended
+        assert upstream.key_of(tx, environment_id, "s-2") == "s-2"
+        assert upstream.is_over(tx, environment_id, "s-1"), "nothing else kept it alive"
+        assert not upstream.is_over(tx, environment_id, "s-2")
+
+
+def test_a_revocation_asks_the_database_a_few_times_however_many_sessions_the_user_has(database: Database) -> None:
+    many = 2 * MOST_JUDGED
+    listed = [DynamicSession(f"k-{number}", NOW, None) for number in range(many)]
+    asked: list[int] = []
+    with database.writing() as tx:
+        for number in range(many):
+            recognised(tx, assertion(f"k-{number}"))
+        counted = Counted(tx)
+        end_revoked(counted, revocation("never-came", listed), ending())  # type: ignore[arg-type]
+        asked.append(counted.count)
+    assert asked[0] < 25
+    assert rows(database, "SELECT count(*) FROM upstream_sessions WHERE ended_at IS NULL") == [(many,)]
+
+
+def test_of_too_many_sessions_in_doubt_the_oldest_end(database: Database) -> None:
+    many = MOST_JUDGED + 3
+    listed = [DynamicSession(f"k-{number}", NOW, NOW + number) for number in range(many)]
+    listed += [DynamicSession(f"n-{number}", NOW + number, None) for number in range(many)]
+    with database.writing() as tx:
+        for number in range(many):
+            recognised(tx, assertion(f"k-{number}", at=NOW + number))
+        end_revoked(tx, revocation("never-came", listed, at=NOW + 1000), ending())
+    left = rows(database, "SELECT session_key FROM upstream_sessions WHERE ended_at IS NULL")
+    assert {key for (key,) in left} == {f"k-{number}" for number in range(3, many)}
+
+
+class Counted:
+    """A transaction that counts its statements."""
+
+    def __init__(self, tx: Tx) -> None:
+        self._tx = tx
+        self.count = 0
+
+    def execute(self, *args: Any, **options: Any) -> Any:
+        self.count += 1
+        return self._tx.execute(*args, **options)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._tx, name)
 
 
 def test_nothing_is_opened_on_a_session_that_has_ended(database: Database) -> None:

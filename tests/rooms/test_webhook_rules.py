@@ -211,6 +211,7 @@ def test_whatever_the_data_are_a_message_means_something_or_nothing(name: str, d
         ("user.session.revoked", {"id": SID}, {"userId": A}, SessionRevoked(SID, A, by_admin=False)),
         ("user.session.revoked", {"userId": B}, {"userId": A}, SessionRevoked(None, B, by_admin=False)),
         ("user.session.revoked", {"id": "../x", "userId": "me"}, {}, Unknown()),
+        ("user.session.revoked", {"sessionId": SID}, {"userId": A}, Unknown()),
         ("admin.user.session.revoked", {"id": SID}, {"userId": A}, SessionRevoked(SID, None, by_admin=True)),
         ("admin.user.session.revoked", {"id": SID, "userId": B}, {"userId": A}, SessionRevoked(SID, B, by_admin=True)),
         ("admin.user.session.revoked", {}, {"userId": A}, Unknown()),
@@ -307,12 +308,12 @@ def test_a_session_is_asked_about(dynamic: RunningEmulator, environment: Environ
     world.clock = lambda: NOW
     user, other = world.create_user(), world.create_user()
     session = world.sign_in(user.id, origin="https://app.example.com")
-    found = session_state(environment, fetcher, user.id, session.sid)
+    found = session_state(environment, fetcher, user.id, session.sid, NOW)
     assert found is not None
     assert (found.is_alive, found.created_at) == (True, NOW)
-    assert session_state(environment, fetcher, other.id, session.sid) is None
+    assert session_state(environment, fetcher, other.id, session.sid, NOW) is None
     world.revoke(session.sid)
-    ended = session_state(environment, fetcher, user.id, session.sid)
+    ended = session_state(environment, fetcher, user.id, session.sid, NOW)
     assert ended is not None
     assert not ended.is_alive
 
@@ -323,11 +324,11 @@ def test_a_user_is_asked_about_with_their_sessions(
     world = dynamic.emulator
     user = world.create_user(given_name="Mira", wallets=[NewWallet(address=ADDRESS)])
     sids = [world.sign_in(user.id, origin="https://app.example.com").sid for _ in range(3)]
-    found = user_now(environment, fetcher, user.id)
+    found = user_now(environment, fetcher, user.id, NOW)
     assert found is not None
     assert found.document["firstName"] == "Mira"
     assert [session.sid for session in found.sessions] == sids
-    assert user_now(environment, fetcher, A) is None
+    assert user_now(environment, fetcher, A, NOW) is None
 
 
 @pytest.mark.parametrize("mode", ["error", "garbage", "empty", "down", "redirecting", "rate_limited"])
@@ -337,9 +338,9 @@ def test_no_answer_is_no_answer(
     user = dynamic.emulator.create_user()
     dynamic.emulator.faults.set("/", mode)
     with pytest.raises(FetchFailed):
-        user_now(environment, fetcher, user.id)
+        user_now(environment, fetcher, user.id, NOW)
     with pytest.raises(FetchFailed):
-        session_state(environment, fetcher, user.id, SID)
+        session_state(environment, fetcher, user.id, SID, NOW)
     with pytest.raises(FetchFailed):
         create_webhook(environment, fetcher, "http://127.0.0.1:9/", ())
 
@@ -378,7 +379,7 @@ def test_an_answer_about_another_user_or_environment_is_no_answer(
     answering: Callable[[Any], Environment], fetcher: Fetcher, user: Any
 ) -> None:
     with pytest.raises(FetchFailed):
-        user_now(answering({"user": user}), fetcher, A)
+        user_now(answering({"user": user}), fetcher, A, NOW)
 
 
 @pytest.mark.parametrize("session", [{"id": "another"}, {}, {"id": None}, {"id": [SID]}, [], None])
@@ -386,22 +387,22 @@ def test_an_answer_about_another_session_is_no_answer(
     answering: Callable[[Any], Environment], fetcher: Fetcher, session: Any
 ) -> None:
     with pytest.raises(FetchFailed):
-        session_state(answering(session), fetcher, A, SID)
+        session_state(answering(session), fetcher, A, SID, NOW)
 
 
 def test_a_session_whose_end_cannot_be_read_has_ended(
     answering: Callable[[Any], Environment], fetcher: Fetcher
 ) -> None:
-    found = session_state(answering({"id": SID, "revokedAt": "yesterday"}), fetcher, A, SID)
+    found = session_state(answering({"id": SID, "revokedAt": "yesterday"}), fetcher, A, SID, NOW)
     assert found is not None
-    assert not found.is_alive
+    assert found.revoked_at == NOW
 
 
 @pytest.mark.parametrize("sessions", [None, "x", [1, None, {}, {"id": "../x"}, {"id": 7}]])
 def test_sessions_of_another_form_are_left_out(
     answering: Callable[[Any], Environment], fetcher: Fetcher, sessions: Any
 ) -> None:
-    found = user_now(answering({"user": {"id": A, "sessions": sessions}}), fetcher, A)
+    found = user_now(answering({"user": {"id": A, "sessions": sessions}}), fetcher, A, NOW)
     assert found is not None
     assert found.sessions == ()
 
@@ -416,9 +417,9 @@ def test_no_id_leads_to_another_path(
     dynamic: RunningEmulator, environment: Environment, fetcher: Fetcher, bad: str
 ) -> None:
     with pytest.raises(FetchFailed, match="not an id"):
-        user_now(environment, fetcher, bad)
+        user_now(environment, fetcher, bad, NOW)
     with pytest.raises(FetchFailed, match="not an id"):
-        session_state(environment, fetcher, A, bad)
+        session_state(environment, fetcher, A, bad, NOW)
     assert dynamic.emulator.requests == []
 
 

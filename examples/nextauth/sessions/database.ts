@@ -9,6 +9,7 @@ export const db = drizzle(client);
 export const logouts = sqliteTable("logout", {
   subject: text().primaryKey(),
   at: integer().notNull(),
+  keptUntil: integer().notNull(), // no session of before is that old
 });
 
 /** The logout tokens that have been used, by jti. */
@@ -64,7 +65,9 @@ export const sessions = sqliteTable("session", {
 /** An app has migrations in this place (drizzle-kit makes them). */
 export async function createTables() {
   await client.executeMultiple(`
-    CREATE TABLE IF NOT EXISTS logout (subject TEXT PRIMARY KEY, at INTEGER NOT NULL);
+    CREATE TABLE IF NOT EXISTS logout (
+      subject TEXT PRIMARY KEY, at INTEGER NOT NULL, keptUntil INTEGER NOT NULL
+    );
     CREATE TABLE IF NOT EXISTS redeemed (jti TEXT PRIMARY KEY, exp INTEGER NOT NULL);
     CREATE TABLE IF NOT EXISTS user (
       id TEXT PRIMARY KEY, name TEXT, email TEXT UNIQUE, emailVerified INTEGER, image TEXT

@@ -16,13 +16,17 @@ export interface Logout {
 /** Ends sessions of both strategies: the rows go, and what a cookie holds is found on the list below from now on. */
 export async function endSessions({ sid, sub, at }: Logout) {
   const subject = (sid ?? sub)!;
+  const now = Math.floor(Date.now() / 1000);
   await db
     .insert(logouts)
-    .values({ subject, at })
-    .onConflictDoUpdate({ target: logouts.subject, set: { at: sql`max(at, excluded.at)` } });
+    .values({ subject, at, keptUntil: now + MAX_AGE })
+    .onConflictDoUpdate({
+      target: logouts.subject,
+      set: { at: sql`max(at, excluded.at)`, keptUntil: sql`max(keptUntil, excluded.keptUntil)` },
+    });
   const theirs = sid ? eq(sessions.sid, sid) : eq(sessions.userId, subject);
   await db.delete(sessions).where(and(theirs, lte(sessions.signedInAt, at)));
-  await db.delete(logouts).where(lt(logouts.at, Math.floor(Date.now() / 1000) - MAX_AGE)); // no cookie is that old
+  await db.delete(logouts).where(lt(logouts.keptUntil, now));
 }
 
 /** Whether the bridge has told that this sign-in is over. */

@@ -1,4 +1,5 @@
-// Somebody is signed in at Dynamic already: they say whether it is them. Nothing is handed on before.
+// Somebody is signed in at Dynamic already: they say whether it is them. Nothing is handed on before. No button has the
+// focus at first: an Enter that is held down on the page before would press it.
 import { button, h, icon, ICONS } from "../dom.js";
 
 export function personView(config, user, go) {
@@ -9,7 +10,6 @@ export function personView(config, user, go) {
       h("div", { class: "person" }, icon(ICONS.person), h("div", {}, h("span", { class: "label" }, "Continue as"), h("strong", { id: "who" }, h("bdi", {}, nameOf(user))))),
       h("div", { class: "actions" }, first, button({ kind: "second", id: "another" }, "Use another account", go.another)),
     ],
-    focus: first,
   };
 }
 

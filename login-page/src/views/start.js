@@ -72,7 +72,7 @@ function walletPart(found, config, go) {
 }
 
 function walletChoice(wallet, go) {
-  const drawn = wallet.icon?.startsWith("data:image/") ? h("img", { src: wallet.icon, alt: "", width: 28, height: 28 }) : icon(ICONS.wallet);
+  const drawn = typeof wallet.icon === "string" && wallet.icon.startsWith("data:image/") ? h("img", { src: wallet.icon, alt: "", width: 28, height: 28 }) : icon(ICONS.wallet);
   return button({ kind: "choice", "data-wallet": wallet.name }, [drawn, h("bdi", {}, wallet.name)], () => go.byWallet(wallet));
 }
 

@@ -2,7 +2,7 @@
 import { button, h, waiting } from "../dom.js";
 
 export function walletView(wallet, go) {
-  const picture = wallet.icon?.startsWith("data:image/") ? h("img", { class: "wallet-picture", src: wallet.icon, alt: "", width: 56, height: 56 }) : null;
+  const picture = typeof wallet.icon === "string" && wallet.icon.startsWith("data:image/") ? h("img", { class: "wallet-picture", src: wallet.icon, alt: "", width: 56, height: 56 }) : null;
   const steps = h(
     "ol",
     { class: "steps small" },
