@@ -37,6 +37,7 @@ from bridge.store.extents import OfUser
 from bridge.store.grants import Ground
 from bridge.store.outbox import Kind
 from bridge.store.recognition import Known
+from bridge.store.session_times import certain_end
 from bridge.store.sessions import SignIn
 
 pytestmark = pytest.mark.both_databases
@@ -202,7 +203,7 @@ def test_what_ended_before_anybody_told_whose_it_was_is_the_first_comers_and_sta
 def test_only_a_token_of_later_opens_what_has_certainly_ended(database: Database) -> None:
     with database.writing() as tx:
         recognised(tx, assertion())
-        end(tx, at=upstream.certain_end(NOW + 10))
+        end(tx, at=certain_end(NOW + 10))
         assert recognised(tx, assertion("s-8", "s-1", NOW + 8)).ended
         assert recognised(tx, assertion("s-9", "s-1", NOW + 10)).ended
         assert not recognised(tx, assertion("s-10", "s-1", NOW + 11)).ended
