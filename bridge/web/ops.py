@@ -1,4 +1,4 @@
-"""What operators and load balancers ask: are you there, and can you work?"""
+"""What operators and load balancers ask: can you work? (/healthz, which never waits, is among the endpoints.)"""
 
 from collections.abc import Callable, Mapping
 
@@ -13,8 +13,6 @@ HealthCheck = Callable[[], str | None]
 
 def ops_blueprint(checks: Mapping[str, HealthCheck]) -> Blueprint:
     """/readyz says that every part that we need does its work, and names the ones that do not.
-
-    (/healthz, which says that the process answers, stands with the endpoints for machines: it never waits.)
 
     Dynamic is no such part: with its keys remembered we work without it, and a restart would only forget them.
     """

@@ -151,6 +151,16 @@ class Proxy:
             wire.close()
 
 
+def is_usable(program: str, path: str) -> bool:
+    """Whether the program is there, and knows what our file says: Caddy does from 2.7 on."""
+    found = shutil.which(program, path=path)
+    if found is None or program != "caddy":
+        return found is not None
+    told = subprocess.run([found, "version"], capture_output=True, text=True, check=False, timeout=20).stdout
+    version = re.match(r"v?(\d+)\.(\d+)", told)
+    return version is not None and (int(version[1]), int(version[2])) >= (2, 7)
+
+
 @pytest.fixture(scope="module", params=PROXIES)
 def proxy(
     request: pytest.FixtureRequest,
@@ -159,11 +169,11 @@ def proxy(
     pytestconfig: pytest.Config,
 ) -> Iterator[Proxy]:
     path = f"{TOP}/.venv/tools/bin:{os.environ['PATH']}:/usr/sbin"
-    if shutil.which(request.param, path=path) is None:
+    if not is_usable(request.param, path):
         if is_required(request.param):
-            pytest.fail(f"{request.param} is not installed")
-        leave_out(pytestconfig, f"deploy/'s settings of {request.param}, which is not installed.")
-        pytest.skip("not installed")
+            pytest.fail(f"{request.param} is not installed, or too old")
+        leave_out(pytestconfig, f"deploy/'s settings of {request.param}, which is not installed, or too old.")
+        pytest.skip("not installed, or too old")
     folder, port = tmp_path_factory.mktemp(request.param), free_port()
     words = PROXIES[request.param](folder, port, behind.server_port)
     with running(words, folder, port, path):

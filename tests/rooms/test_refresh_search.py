@@ -23,7 +23,7 @@ from bridge.store.tables import refresh_tokens as handles
 
 YEARS = 4000 * DAY
 LASTING = {"refresh_idle_ttl": YEARS, "refresh_absolute_ttl": YEARS}
-CONFIDENTIAL = replace(APP, **LASTING)
+CONFIDENTIAL = replace(APP, **LASTING, refresh_retry_ttl=DAY)  # as ages are classed here
 PUBLIC = replace(APP, public=True, **LASTING)
 UNFORGIVING = replace(APP, refresh_grace=0, refresh_retry_ttl=0, **LASTING)
 TICKS = {"10 seconds": 10, "31 seconds": 31, "a day": DAY}
