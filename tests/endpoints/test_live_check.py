@@ -370,7 +370,7 @@ def test_a_revoked_session_ends_though_the_list_of_the_users_sessions_cannot_be_
 def test_a_client_that_tries_again_and_again_uses_up_nobody_elses_questions(checking: Callable[..., Bridge]) -> None:
     bridge = checking("closed")
     user = bridge.user()
-    session, token = signed_in(bridge, user)
+    _, token = signed_in(bridge, user)
     other = signed_in(bridge, user)[1]
     bridge.dynamic.emulator.faults.set(SESSIONS, "garbage")
     for _ in range(BURST + 5):
