@@ -9,6 +9,9 @@ from bridge.dynamic.profile import fetch_profile
 from bridge.dynamic.verify import Door, Verifier
 from bridge.errors import FetchFailed, NoAnswer, Refused
 from bridge.fetch import Fetcher
+from bridge.history import DYNAMIC, Cause
+from bridge.lifecycle.closing import Ending
+from bridge.lifecycle.endings import end_dynamic_session
 from bridge.lifecycle.gate import may_act, may_issue
 from bridge.lifecycle.refresh import horizon
 from bridge.model import OFFLINE_ACCESS, Assertion, ClaimRule, Client, Grant, Identity, Json
@@ -83,6 +86,12 @@ class Assertions:
             raise Refused(Reason.SESSION_ENDED)
         if known.user.was_revoked_since(assertion.issued_at):
             raise Refused(Reason.ASSERTION_REVOKED)
+        if known.mistaken is not None:
+            key, ended_at = known.mistaken
+            ending = Ending(Cause.DYNAMIC_SESSION_ENDED, DYNAMIC, now, {"event": "new_session"})
+            end_dynamic_session(
+                tx, known.user.environment_id, key, user_id=known.user.user_id, ended_at=ended_at, ending=ending
+            )
         return known
 
     def grant(

@@ -14,11 +14,10 @@ from bridge.store.database import Tx, insert_if_absent
 from bridge.store.session_times import outlives, session_end, sign_in_time
 from bridge.store.tables import upstream_sessions, upstream_sids, users
 from bridge.store.transaction import fixed
-from bridge.store.upstream import end, is_its_own, newest_sid, remember, remember_sid
+from bridge.store.upstream import is_its_own, newest_sid, remember, remember_sid
 from bridge.store.upstream import user_of as user_of_session
 from bridge.store.users import USER_COLUMNS, user_of
 from bridge.store.users import by_id as user_by_id
-from bridge.store.users import session_ended as users_session_ended
 from bridge.subjects import subject
 
 
@@ -27,7 +26,8 @@ class Known:
     """A user as recognised in one sign-in: who it is, when they provably signed in, and what we know of the session.
 
     `first_seen_at`: when its session at Dynamic first came to us; `signed_out`: the user ended one that rested on it;
-    `ended`: Dynamic has ended that session since.
+    `ended`: Dynamic has ended that session since. `mistaken`: the key of another session of theirs that went on here
+    only because we took this one for it, and when it had ended.
     """
 
     user: User
@@ -35,6 +35,7 @@ class Known:
     first_seen_at: int | None
     signed_out: bool
     ended: bool = False
+    mistaken: tuple[str, int] | None = None
 
 
 _DUMP = json.JSONEncoder(sort_keys=True, separators=(",", ":")).encode
@@ -126,6 +127,7 @@ def recognise(tx: Tx, identity: Identity, assertion: Assertion, *, primary_envir
         return Known(user_of(row), auth_time, row.first_seen_at, signed_out=False, ended=ended)
     while (claims := _current_claims(tx, row, identity, now)) is None:
         row = tx.execute(_FIND, _key(identity, assertion)).one()
+    mistaken = _set_right(tx, row, assertion) if _was_mistaken(row, assertion) else None
     auth_time = _session_remembered(tx, row, assertion, now)
     first_seen_at = now if row.auth_time is None else row.first_seen_at
     user = user_of(row)
@@ -133,7 +135,8 @@ def recognise(tx: Tx, identity: Identity, assertion: Assertion, *, primary_envir
         user = replace(user, claims=json.loads(claims))
     # Signing out everywhere ends no session at Dynamic: one that began before opens nothing silently any more.
     everywhere = user.was_revoked_since(min(auth_time, now if first_seen_at is None else first_seen_at))
-    return Known(user, auth_time, first_seen_at, signed_out=row.signed_out_at is not None or everywhere)
+    signed_out = row.signed_out_at is not None or everywhere
+    return Known(user, auth_time, first_seen_at, signed_out, mistaken=mistaken)
 
 
 def bring_up_to_date(tx: Tx, identity: Identity, now: int) -> bool:
@@ -204,8 +207,6 @@ def _has_ended(row: Row[*tuple[Any, ...]], assertion: Assertion) -> bool:
 
 def _session_remembered(tx: Tx, row: Row[*tuple[Any, ...]], assertion: Assertion, now: int) -> int:
     """Keep what the assertion tells of its session at Dynamic; when the user provably signed in."""
-    if _was_mistaken(row, assertion):
-        _set_right(tx, row, assertion, now)
     if _has_new_sid(row, assertion):
         remember_sid(tx, assertion, session_end(assertion))
     if _tells_of_session(row, assertion):
@@ -218,17 +219,15 @@ def _was_mistaken(row: Row[*tuple[Any, ...]], assertion: Assertion) -> bool:
     return assertion.original_sid is not None and row.sid_key not in (None, assertion.session_key)
 
 
-def _set_right(tx: Tx, row: Row[*tuple[Any, ...]], assertion: Assertion, now: int) -> None:
-    """We took the sid for the next one of another session of the user's, which so has ended when we did."""
-    environment_id = row.environment_id
-    if user_of_session(tx, environment_id, row.sid_key) == assertion.user_id:
-        if newest_sid(tx, environment_id, row.sid_key) == assertion.sid:
-            users_session_ended(tx, environment_id, assertion.user_id, now)
-            end(
-                tx, environment_id, row.sid_key, assertion.user_id, row.sid_issued_at, kept_until=session_end(assertion)
-            )
-        if assertion.sid == assertion.session_key:
-            is_its_own(tx, environment_id, assertion.sid)
+def _set_right(tx: Tx, row: Row[*tuple[Any, ...]], assertion: Assertion) -> tuple[str, int] | None:
+    """We took the sid for the next one of another session of the user's: which has ended then, and when."""
+    environment_id, key = row.environment_id, str(row.sid_key)
+    if user_of_session(tx, environment_id, key) != assertion.user_id:
+        return None
+    nothing_else = newest_sid(tx, environment_id, key) == assertion.sid
+    if assertion.sid == assertion.session_key:
+        is_its_own(tx, environment_id, assertion.sid)
+    return (key, int(row.sid_issued_at)) if nothing_else else None
 
 
 def _has_new_sid(row: Row[*tuple[Any, ...]], assertion: Assertion) -> bool:

@@ -191,10 +191,7 @@ def succeed(tx: Tx, environment_id: str, sid: str, session_key: str, issued_at: 
 
 
 def is_its_own(tx: Tx, environment_id: str, sid: str) -> None:
-    """A token says that this sid is the one of a sign-in: whichever session we took it for the next sid of, it is not.
-
-    That session is not ended by this.
-    """
+    """A token says that this sid is of a sign-in. The session that we took it for one of is not ended by this."""
     tx.execute(_ITS_OWN, {"environment": environment_id, "wanted": sid})
 
 

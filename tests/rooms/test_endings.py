@@ -226,9 +226,9 @@ def test_a_token_that_names_its_sign_in_sets_a_mistaken_sid_right(database: Data
     with database.writing() as tx:
         recognised(tx, assertion())
         upstream.succeed(tx, environment_id, "s-2", "s-1", NOW, kept_until=NOW + 7200)
-        assert not recognised(tx, assertion("s-2", "s-2")).ended
+        known = recognised(tx, assertion("s-2", "s-2"))
+        assert (known.ended, known.mistaken) == (False, ("s-1", NOW)), "nothing else kept the first alive"
         assert upstream.key_of(tx, environment_id, "s-2") == "s-2"
-        assert upstream.is_over(tx, environment_id, "s-1"), "nothing else kept it alive"
         assert not upstream.is_over(tx, environment_id, "s-2")
 
 
