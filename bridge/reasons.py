@@ -63,7 +63,8 @@ class Reason(Explained):
         " --assertion-origin https://app.example.com",
     )
     SUBJECT_INVALID = (
-        "The assertion's sub or sid is missing, too long, or holds characters that no identifier has.",
+        "The assertion's sub or sid is missing, too long, holds characters that no identifier has, or is another"
+        " user's.",
         "Take a fresh token from Dynamic's SDK; if it happens again, report it with the output of oidc-bridge explain.",
     )
     # The assertion: its time
