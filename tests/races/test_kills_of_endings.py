@@ -97,7 +97,7 @@ def signed_in(tx: Tx, environment: Environment, client: Client, number: int, now
     by = Assertion(environment, user_id, sid, None, now, now + 7200, now + 86400, "large", b"1" * 32, {})
     known = recognition.recognise(tx, identity, by, primary_environment=environment.environment_id, now=now)
     who = SignIn(known.user.sub, environment.environment_id, sid, PAGE, now, (), now + 7200, now)
-    cookie = open_or_renew(tx, who, None, POLICY, client=client, now=now)
+    cookie = open_or_renew(tx, who, None, POLICY, client=client, user_agent=None, now=now)
     held = sessions.find(tx, cookie, now)
     assert cookie is not None
     assert held is not None

@@ -77,7 +77,7 @@ def wrong(client: Client, *, needs_secret: bool = True) -> list[str]:
         ({"BRIDGE_KEY_ROTATION": "31622401"}, "BRIDGE_KEY_ROTATION"),
         ({"BRIDGE_PORT": "0"}, "BRIDGE_PORT"),
         ({"BRIDGE_PORT": "65536"}, "BRIDGE_PORT"),
-        ({"BRIDGE_WORKERS": "0"}, "BRIDGE_WORKERS"),
+        ({"BRIDGE_WORKERS": "-1"}, "BRIDGE_WORKERS"),
         ({"BRIDGE_WORKERS": "257"}, "BRIDGE_WORKERS"),
         ({"BRIDGE_LOG_LEVEL": "chatty"}, "BRIDGE_LOG_LEVEL"),
     ],
