@@ -249,7 +249,7 @@ def before(empty: Database) -> Database:
     """A database as schema 0001 left it."""
     settings = AlembicConfig()
     settings.set_main_option("script_location", str(MIGRATIONS))
-    with empty.writing() as tx:
+    with empty.migrating() as tx:
         settings.attributes["connection"] = tx
         command.upgrade(settings, "0001")
     return empty
