@@ -107,7 +107,7 @@ def test_nothing_scrolls_sideways_when_all_is_open(chromium: Chromium, gallery: 
 
 def test_a_page_after_a_deed_says_so_first(chromium: Chromium, gallery: Gallery) -> None:
     chromium.open(gallery.url("account-told"))
-    assert chromium.driver.title.startswith("The app is disconnected.")
+    assert chromium.driver.title.startswith("The app is disconnected")
     assert chromium.element("account-notice").get_attribute("role") == "status"
 
 
