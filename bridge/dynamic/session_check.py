@@ -26,6 +26,7 @@ from bridge.dynamic.management import IN_A_REQUEST, DynamicSession, session_stat
 from bridge.errors import AnsweredOtherwise, FetchFailed, NoAnswer, NotCalled
 from bridge.fetch import Fetcher
 from bridge.model import Environment
+from bridge.waiting import about_to_wait
 
 log = logging.getLogger(__name__)
 
@@ -57,6 +58,7 @@ class SessionCheck:
 
     def ask(self, environment: Environment, user_id: str, sid: str, now: int) -> Told:
         """What has become of the session. Raises FetchFailed: nobody can say, now."""
+        about_to_wait()  # for Dynamic, or for who asks it already; before a place or a question is used up
         if not self._places.acquire(blocking=False):
             raise FetchFailed("too many are waiting")
         try:

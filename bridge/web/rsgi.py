@@ -62,7 +62,8 @@ class RsgiDoor:
             except TimeoutError:
                 _send(protocol, error_answer(408))
                 return
-        forwarded = scope.headers.get("x-forwarded-for") if self._proxies else None
+        # All of its lines: a proxy may add one of its own below what the client wrote.
+        forwarded = ",".join(scope.headers.get_all("x-forwarded-for")) if self._proxies else None
         peer = peer_of(scope.client.rpartition(":")[0].strip("[]"), forwarded, self._proxies)
         route = self._routes.find(scope.path)
         if route is None:

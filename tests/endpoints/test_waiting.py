@@ -1,11 +1,13 @@
 """A thread that may not wait for others answers what needs nobody, and gives the rest up before it has done a thing."""
 
+from collections.abc import Callable
 from threading import Thread
 from typing import Any
 
 import pytest
-from conftest import APP_ORIGIN, Bridge
+from conftest import APP_ORIGIN, OFFLINE, Bridge
 
+from bridge.dynamic.allowance import BURST
 from bridge.waiting import MustWait, never_on_this_thread
 
 
@@ -59,3 +61,14 @@ def test_whatever_asks_a_database_server_is_for_another_thread(bridge: Bridge) -
     bridge.add_client()
     assert isinstance(on_the_loop(lambda: bridge.exchange(bridge.assertion())), MustWait)
     assert on_the_loop(lambda: bridge.http.get("/healthz")).status_code == 200
+
+
+def test_a_live_check_uses_up_nothing_before_it_may_wait(make_bridge: Callable[..., Bridge]) -> None:
+    token = "dyn_" + "0" * 56
+    bridge = make_bridge(DYNAMIC_LIVE_CHECK="closed", DYNAMIC_API_TOKEN=token)
+    bridge.dynamic.emulator.api_token = token
+    bridge.add_client(**OFFLINE)
+    refresh_token = bridge.keep()
+    for _ in range(BURST + 1):  # as many questions as there are at once, and one more
+        assert isinstance(on_the_loop(lambda: bridge.refresh(refresh_token)), MustWait)
+    assert bridge.refresh(refresh_token).status_code == 200

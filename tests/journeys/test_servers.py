@@ -242,3 +242,23 @@ def workers_of(parent: int) -> list[int]:
             if int(fields[1]) == parent and fields[0] != "Z" and b"spawn_main" in command:
                 found.append(int(entry.name))
     return found
+
+
+@pytest.mark.parametrize("server", ["gunicorn", "serve"])
+def test_a_line_that_the_client_wrote_above_the_proxys_is_not_who_it_is(server: str, command: Command) -> None:
+    """Some proxies add a line of their own to X-Forwarded-For instead of writing on in the client's."""
+    port = free_port()
+    command = Command(command.folder, {**command.environ, "BRIDGE_PROXIES": "1"})
+    with ExitStack() as held:
+        if server == "serve":
+            held.enter_context(command.serving("--port", str(port), url=f"http://localhost:{port}"))
+        else:
+            held.enter_context(other_server(command, *SERVERS[server](port), port=port))
+        with socket.create_connection(("127.0.0.1", port), timeout=10) as wire:
+            lines = b"X-Forwarded-For: 198.51.100.1\r\nX-Forwarded-For: 203.0.113.9\r\n"
+            wire.sendall(HEAD + lines + b"Content-Length: 0\r\nConnection: close\r\n\r\n")
+            while wire.recv(4096):
+                pass
+    told = (command.folder / "server.log").read_text(encoding="utf-8")
+    assert "203.0.113.9" in told
+    assert "198.51.100.1" not in told
