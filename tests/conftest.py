@@ -1,7 +1,7 @@
 """A whole bridge per test: real configuration, real migrations and database, the emulator as Dynamic."""
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -70,6 +70,13 @@ class Bridge:
             if not client.public:
                 self.secrets[client_id] = clients.add_secret(tx, client_id, self.clock(), overlap=0)
         return client
+
+    def change_client(self, client_id: str = "app", **settings: Any) -> None:
+        with self.database.writing() as tx:
+            found = clients.find(tx, client_id)
+            assert found is not None
+            clients.change(tx, replace(found, **settings), self.clock())
+        self.forget_cache()
 
     def user(self, **profile: Any) -> User:
         profile = {

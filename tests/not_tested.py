@@ -16,6 +16,17 @@ def leave_out(config: pytest.Config, what: str) -> None:
         noted.append(what)
 
 
+def only_when_asked(config: pytest.Config, items: list[pytest.Item], mark: str, said: str) -> None:
+    """Leave out what carries a mark unless it is asked for by `-m`. `said`: the sentence, with {count} for how many."""
+    if mark in config.option.markexpr:
+        return
+    out = [item for item in items if item.get_closest_marker(mark)]
+    if out:
+        config.hook.pytest_deselected(items=out)
+        items[:] = [item for item in items if item not in out]
+        leave_out(config, said.format(count=len(out)))
+
+
 def is_required(what: str) -> bool:
     return what in os.environ.get(REQUIRE, "")
 

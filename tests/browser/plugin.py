@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import pytest
 from browser.chromium import Chromium, missing, running_chromium
 from browser.gallery import LOGOS, Gallery, running_gallery
-from not_tested import REQUIRE, is_required, leave_out
+from not_tested import REQUIRE, is_required, leave_out, only_when_asked
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -14,13 +14,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    if "browser" in config.option.markexpr:
-        return
-    out = [item for item in items if item.get_closest_marker("browser")]
-    if out:
-        config.hook.pytest_deselected(items=out)
-        items[:] = [item for item in items if item not in out]
-        leave_out(config, f"The pages in a browser, {len(out)} tests; make test-browser runs them.")
+    only_when_asked(config, items, "browser", "The pages in a browser, {count} tests; make test-browser runs them.")
 
 
 @pytest.fixture(scope="session")

@@ -26,6 +26,13 @@ APP: dict[str, Any] = {**WEB, "signin_url": None, "name": "Northwind", "client_u
 """An app whose users sign in on the operator's page."""
 
 
+def at_the_operators(make_bridge: Any) -> Bridge:
+    """A bridge with such an app, and with the operator's page."""
+    made: Bridge = make_bridge(BRIDGE_SIGNIN_URL=OPERATORS_PAGE)
+    made.add_client(**APP)
+    return made
+
+
 class _Forms(HTMLParser):
     def __init__(self) -> None:
         super().__init__()

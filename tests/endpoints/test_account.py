@@ -4,7 +4,7 @@ import json
 from typing import Any
 
 import pytest
-from accounts import APP, IPHONE, OPERATORS_ORIGIN, OPERATORS_PAGE, Person, forms_of, forms_to, person
+from accounts import APP, IPHONE, OPERATORS_ORIGIN, OPERATORS_PAGE, Person, at_the_operators, forms_of, forms_to, person
 from browsing import CALLBACK, WEB, Browser, answered, ids_of, links_of, parameters
 from conftest import ADDRESS, Bridge, refusal
 from sqlalchemy import text
@@ -19,9 +19,7 @@ from bridge.store import devices, users
 
 @pytest.fixture
 def site(make_bridge: Any) -> Bridge:
-    made: Bridge = make_bridge(BRIDGE_SIGNIN_URL=OPERATORS_PAGE)
-    made.add_client(**APP)
-    return made
+    return at_the_operators(make_bridge)
 
 
 @pytest.fixture

@@ -4,7 +4,7 @@ from typing import Any
 from urllib.parse import quote
 
 import pytest
-from accounts import APP, IPHONE, OPERATORS_ORIGIN, OPERATORS_PAGE, Person, forms_of, forms_to, person
+from accounts import APP, IPHONE, OPERATORS_ORIGIN, Person, at_the_operators, forms_of, forms_to, person
 from browsing import answered, ids_of
 from conftest import Bridge
 
@@ -17,9 +17,7 @@ SCRIPT = "<script>alert(1)</script>"
 
 @pytest.fixture
 def site(make_bridge: Any) -> Bridge:
-    made: Bridge = make_bridge(BRIDGE_SIGNIN_URL=OPERATORS_PAGE)
-    made.add_client(**APP)
-    return made
+    return at_the_operators(make_bridge)
 
 
 @pytest.fixture

@@ -1,26 +1,17 @@
 """Refresh at /token: rotation, grace, retry, closing; what comes back, and what is refused (RFC 6749 section 6)."""
 
-from dataclasses import replace
 from typing import Any
 
 import pytest
 from conftest import APP_ORIGIN, OFFLINE, WEBHOOK_SECRET, Bridge, decoded, refusal
 
 from bridge.model import REFRESH_TOKEN, TOKEN_EXCHANGE
-from bridge.store import clients, users
+from bridge.store import users
 
 pytestmark = pytest.mark.both_databases
 
 API, OTHER_API = "https://api.example.com", "https://other.example.com"
 DAY = 86400
-
-
-def change_client(bridge: Bridge, client_id: str = "app", **settings: Any) -> None:
-    with bridge.database.writing() as tx:
-        found = clients.find(tx, client_id)
-        assert found is not None
-        clients.change(tx, replace(found, **settings), bridge.clock())
-    bridge.forget_cache()
 
 
 @pytest.fixture
@@ -251,7 +242,7 @@ def test_scope_narrows_for_one_access_token_only(offline: Bridge) -> None:
 
 @pytest.mark.parametrize("scope", ["openid wallets", "openid admin", 'openid "'])
 def test_a_wider_scope_is_refused_and_spends_nothing(offline: Bridge, scope: str) -> None:
-    change_client(offline, scopes=(*OFFLINE["scopes"], "wallets", "admin"))
+    offline.change_client(scopes=(*OFFLINE["scopes"], "wallets", "admin"))
     token = offline.keep()
     assert refusal(offline.refresh(token, scope=scope)) == (400, "invalid_scope", "scope_not_allowed")
     assert offline.rows("SELECT state FROM refresh_tokens") == [("unspent",)]
@@ -271,17 +262,17 @@ def test_resources_narrow_and_never_grow(bridge: Bridge) -> None:
 def test_what_the_client_lost_since_it_does_not_get(bridge: Bridge) -> None:
     bridge.add_client(**OFFLINE, audiences=(API,))
     token = bridge.keep(resource=API)
-    change_client(bridge, scopes=("openid", "offline_access"))
+    bridge.change_client(scopes=("openid", "offline_access"))
     answer = bridge.refresh(token).json
     assert answer["scope"] == "openid offline_access"
     assert "email" not in decoded(bridge, answer["id_token"])
-    change_client(bridge, audiences=())
+    bridge.change_client(audiences=())
     assert refusal(bridge.refresh(answer["refresh_token"]))[1] == "invalid_target"
-    change_client(bridge, audiences=(API,), scopes=("openid",))
+    bridge.change_client(audiences=(API,), scopes=("openid",))
     assert refusal(bridge.refresh(answer["refresh_token"]))[1] == "unauthorized_client"
-    change_client(bridge, grants=(TOKEN_EXCHANGE,), scopes=OFFLINE["scopes"])
+    bridge.change_client(grants=(TOKEN_EXCHANGE,), scopes=OFFLINE["scopes"])
     assert refusal(bridge.refresh(answer["refresh_token"]))[1] == "unauthorized_client"
-    change_client(bridge, grants=OFFLINE["grants"])
+    bridge.change_client(grants=OFFLINE["grants"])
     assert bridge.refresh(answer["refresh_token"]).status_code == 200
 
 
@@ -303,9 +294,9 @@ def test_a_disabled_user_or_client_stops_every_refresh_at_once(offline: Bridge) 
     assert refusal(offline.refresh(token)) == (400, "invalid_grant", "user_disabled")
     with offline.database.writing() as tx:
         users.set_disabled(tx, user.id, disabled=False, now=offline.clock())
-    change_client(offline, disabled=True)
+    offline.change_client(disabled=True)
     assert refusal(offline.refresh(token))[:2] == (401, "invalid_client")
-    change_client(offline, disabled=False)
+    offline.change_client(disabled=False)
     assert offline.refresh(token).status_code == 200
 
 

@@ -1,6 +1,5 @@
 """Siblings of attacks on the sign-in: the same holes in another session, tab, door or moment."""
 
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -21,14 +20,6 @@ OTHER = "https://other.example.com"
 
 def location(answer: Any) -> dict[str, str]:
     return parameters(answer.headers.get("Location", ""))
-
-
-def change_client(bridge: Bridge, client_id: str = "app", **settings: Any) -> None:
-    with bridge.database.writing() as tx:
-        found = clients.find(tx, client_id)
-        assert found is not None
-        clients.change(tx, replace(found, **settings), bridge.clock())
-    bridge.forget_cache()
 
 
 @pytest.fixture
@@ -142,7 +133,7 @@ def test_a_consent_counts_for_what_was_shown(bridge: Bridge) -> None:
     browser = Browser(bridge)
     page = browser.hand_back(browser.authorize(scope="openid email wallets"), bridge.assertion())
     back = browser.post("/consent", {**form_of(page).fields, "decision": "allow"})
-    change_client(bridge, scopes=("openid", "email", "wallets"))
+    bridge.change_client(scopes=("openid", "email", "wallets"))
     answer = browser.follow(back)
     assert "consent-allow" in ids_of(answer)
     assert "wallets" in answer.text
@@ -190,7 +181,7 @@ def test_a_long_request_is_not_remembered_by_get_either(bridge: Bridge) -> None:
 
 def test_a_disabled_client_sends_nobody_anywhere(bridge: Bridge) -> None:
     bridge.add_client(**WEB, post_logout_redirect_uris=(CALLBACK,))
-    change_client(bridge, disabled=True)
+    bridge.change_client(disabled=True)
     for answer in (
         bridge.http.get(f"/logout?client_id=app&post_logout_redirect_uri={CALLBACK}"),
         Browser(bridge).authorize(),
