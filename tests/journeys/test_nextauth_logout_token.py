@@ -167,9 +167,18 @@ def test_a_token_that_is_not_a_logout_token_for_the_app_ends_nothing(
     assert visitor.session() is not None
 
 
-@pytest.mark.parametrize("raw", ["", "logout", "a.b.c", "e30.e30.e30", "é" * 9000])
+@pytest.mark.parametrize("raw", ["", "logout", "a.b.c", "e30.e30.e30", "é" * 900])
 def test_what_is_no_token_at_all_is_refused(teller: Teller, raw: str) -> None:
     assert teller.tell(raw) == 400
+
+
+@pytest.mark.parametrize("length", ["announced", "unknown"])
+def test_of_a_body_that_no_token_has_no_more_is_read_than_is_good(teller: Teller, length: str) -> None:
+    body = b"logout_token=" + b"a" * 20_000
+    sent = body if length == "announced" else iter([body[:10_000], body[10_000:]])
+    headers = {"Content-Type": "application/x-www-form-urlencoded"}
+    answer = requests.post(f"{teller.place.app.url}{LOGOUT_PATH}", data=sent, headers=headers, timeout=20)
+    assert answer.status_code == 413
 
 
 def test_the_endpoint_takes_posts_with_a_token_alone(teller: Teller) -> None:
