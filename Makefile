@@ -55,7 +55,7 @@ check: $(READY) ## Lint, format, types
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
 
-check-deploy: $(READY) $(TOOLS)/.ready ## Lint what deploy/ holds: Dockerfile, compose.yaml, systemd units, proxies
+check-deploy: $(READY) $(TOOLS)/.ready ## Lint what deploy/ holds: Dockerfile, compose.yaml, systemd unit, proxies
 	@$(BIN)/python deploy/lint.py
 	@$(BIN)/python -m pytest -m rehearsal tests/journeys/test_image.py tests/journeys/test_operating.py $(ARGS)
 

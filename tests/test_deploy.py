@@ -13,7 +13,7 @@ from bridge.cli.main import COMMANDS
 TOP = Path(__file__).parents[1]
 DEPLOY = TOP / "deploy"
 SHIPPED = [DEPLOY / name for name in ("Dockerfile", "compose.yaml", "nginx.conf", "Caddyfile")]
-UNITS = sorted([*DEPLOY.glob("*.service"), *DEPLOY.glob("*.timer")])
+UNITS = sorted(DEPLOY.glob("*.service"))
 DIGEST = re.compile(r"[a-z]+:[\w.-]+@sha256:[0-9a-f]{64}")
 
 
@@ -92,7 +92,7 @@ def test_each_service_is_closed_in() -> None:
         assert line in hardened
     assert "<<: *hardened" in told.split("x-bridge: &bridge\n")[1].split("\n\n")[0]
     found = services()
-    assert set(found) == {"bridge", "migrate", "sweep", "database"}
+    assert set(found) == {"bridge", "migrate", "database"}
     for name, part in found.items():
         assert "<<: *bridge" in part or ("<<: *hardened" in part and 'user: "999:999"' in part), name
         assert "privileged: true" not in part
@@ -112,8 +112,7 @@ def test_the_schema_is_migrated_once_before_any_instance_starts() -> None:
     found = services()
     assert "command: [db, upgrade]" in found["migrate"]
     assert "condition: service_healthy" in found["migrate"]
-    for name in ("bridge", "sweep"):
-        assert re.search(r"migrate:\n +condition: service_completed_successfully", found[name]), name
+    assert re.search(r"migrate:\n +condition: service_completed_successfully", found["bridge"])
 
 
 def test_proxies_pass_on_neither_large_bodies_nor_who_the_client_says_it_is() -> None:
