@@ -34,7 +34,7 @@ class Command:
         return subprocess.run(
             [*self.program, *words],
             cwd=self.folder,
-            env={**_clean_environment(), **self.environ},
+            env={**clean_environment(), **self.environ},
             input=stdin,
             capture_output=True,
             text=True,
@@ -51,7 +51,7 @@ class Command:
             server = subprocess.Popen(
                 [*self.program, "serve", *words],
                 cwd=self.folder,
-                env={**_clean_environment(), **self.environ},
+                env={**clean_environment(), **self.environ},
                 stdout=log,
                 stderr=log,
                 text=True,
@@ -77,7 +77,7 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def _clean_environment() -> dict[str, str]:
+def clean_environment() -> dict[str, str]:
     ours = ("BRIDGE_", "DYNAMIC_", "NEXT_")
     others = {name: value for name, value in os.environ.items() if not name.startswith(ours)}
     return {**others, "BRIDGE_LOGIN_PAGE": "off"}  # whether or not it was built in this checkout

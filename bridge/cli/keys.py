@@ -7,6 +7,7 @@ from typing import Any
 import click
 
 from bridge.cli.configured import configured, fail, moment, opened
+from bridge.cli.ids import TakesId
 from bridge.clock import system_clock
 from bridge.config.settings import Config
 from bridge.history import OPERATOR, AuditEntry, Event
@@ -76,7 +77,7 @@ def rotate(config: Config, algs: tuple[SigningAlgorithm, ...]) -> None:
         click.echo(f"{life.kid}  {life.alg}  signs from {moment(life.signs_at)}")
 
 
-@keys.command()
+@keys.command(cls=TakesId)
 @click.argument("kid")
 @configured
 def retire(config: Config, kid: str) -> None:

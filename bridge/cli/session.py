@@ -5,6 +5,7 @@ import json
 import click
 
 from bridge.cli.configured import configured, fail, opened
+from bridge.cli.ids import TakesId
 from bridge.cli.person import line_of
 from bridge.clock import system_clock
 from bridge.config.settings import Config
@@ -37,7 +38,7 @@ def list_(config: Config, sub: str, as_json: bool) -> None:
         click.echo(line_of(device))
 
 
-@session.command()
+@session.command(cls=TakesId)
 @click.argument("wanted", metavar="SESSION_ID|SID")
 @configured
 def end(config: Config, wanted: str) -> None:

@@ -1,7 +1,6 @@
 """Delivery as it runs: in `serve`, as `deliver`, beside slow receivers and while the database is away."""
 
 import json
-import os
 import signal
 import subprocess
 import time
@@ -16,7 +15,7 @@ from conftest import Bridge
 from databases import rows
 from postgres import PostgresServer
 from receiving import Receiver, claims_in, receiving
-from served import Command, command_for, free_port
+from served import Command, clean_environment, command_for, free_port
 
 from bridge.delivery.deliver import Delivery
 from bridge.emulator import RunningEmulator
@@ -115,7 +114,7 @@ def database_of(command: Command) -> str:
 
 
 def started(command: Command, *words: str) -> "subprocess.Popen[str]":
-    environ = {**os.environ, **command.environ}
+    environ = {**clean_environment(), **command.environ}
     return subprocess.Popen(
         [*command.program, *words], cwd=command.folder, env=environ, stderr=subprocess.PIPE, text=True
     )

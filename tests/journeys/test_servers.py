@@ -16,7 +16,7 @@ from threading import Thread
 from urllib.request import urlopen
 
 import pytest
-from served import Command, command_for, free_port, wait_until_ready
+from served import Command, clean_environment, command_for, free_port, wait_until_ready
 from tls import self_signed
 
 from bridge.emulator import NewWallet, RunningEmulator
@@ -61,12 +61,11 @@ def exchange(connection: http.client.HTTPConnection, command: Command, dynamic: 
 
 @contextmanager
 def other_server(command: Command, *words: str, port: int) -> Iterator[None]:
-    environ = {name: value for name, value in os.environ.items() if not name.startswith(("BRIDGE_", "DYNAMIC_"))}
     with (command.folder / "server.log").open("w") as log:
         server = subprocess.Popen(
             [sys.executable, "-m", *words],
             cwd=command.folder,
-            env={**environ, **command.environ},
+            env={**clean_environment(), **command.environ},
             stdout=log,
             stderr=log,
             text=True,

@@ -8,6 +8,7 @@ import click
 
 from bridge.cli.audit.chain import Link, grant_chain, session_chain
 from bridge.cli.configured import configured, fail, moment, opened
+from bridge.cli.ids import TakesId
 from bridge.clock import system_clock
 from bridge.config.settings import Config
 from bridge.history import AuditEntry, Cause, Event
@@ -32,7 +33,7 @@ def audit() -> None:
     """What happened, and why something ended."""
 
 
-@audit.command()
+@audit.command(cls=TakesId)
 @click.argument("wanted", metavar="SUB|SID|GRANT|SESSION")
 @click.option("--limit", default=50, show_default=True, type=click.IntRange(1, 10_000), help="Newest entries shown.")
 @click.option("--json", "as_json", is_flag=True)
