@@ -509,3 +509,38 @@ def test_who_signs_in_anew_is_left_alone_by_the_rest_of_an_ending(database: Data
         assert close_rest(tx, OfUser(SUB, up_to=NOW + CLOCKS_DIFFER), Ending(Cause.USER_REVOKED, OPERATOR, NOW))
     assert rows(database, "SELECT grant_id FROM grants WHERE closed_at IS NULL") == [(opened.grant_id,)]
     assert len(told(database)) == BATCH + 1
+
+
+def ground(session: Session | None = None, *, as_of: int = NOW) -> Ground:
+    return Ground(ENVIRONMENT.environment_id, "s-1", as_of, session_id=session.session_id if session else None)
+
+
+def test_nothing_goes_on_whose_session_at_dynamic_is_over_though_its_own_row_is_not_closed_yet(
+    database: Database,
+) -> None:
+    with database.writing() as tx:
+        session = signed_in(tx)
+        assert goes_on(tx, session, POLICY, NOW)
+        upstream.end(tx, ENVIRONMENT.environment_id, "s-1", SUB, NOW, kept_until=NOW + 60)  # the one row, no more
+        assert not goes_on(tx, session, POLICY, NOW)
+
+
+def test_no_grant_is_opened_for_a_user_who_is_deleted_whenever_their_sign_in_was(database: Database) -> None:
+    with database.writing() as tx:
+        user = recognised(tx, assertion()).user
+        grant = Grant(APP, user, ("openid",), (), sid="x", auth_time=NOW)
+        assert users.delete(tx, SUB, NOW)
+        with pytest.raises(Refused):
+            grants.open_grant(tx, grant, ground(as_of=NOW + 100), expires_at=NOW + 7200, now=NOW)
+
+
+def test_no_grant_is_shared_that_is_about_to_be_closed(database: Database) -> None:
+    with database.writing() as tx:
+        user = recognised(tx, assertion()).user
+        grant = Grant(TOLD, user, ("openid",), (), sid="app-s-1", auth_time=NOW)
+        first = grants.share_grant(tx, grant, ground(), expires_at=NOW + 7200, now=NOW)
+        assert grants.share_grant(tx, grant, ground(), expires_at=NOW + 7200, now=NOW).grant_id == first.grant_id
+        users.revoke(tx, SUB, NOW)  # and delivery has not come to this grant yet
+        later = replace(grant, user=users.by_sub(tx, SUB))
+        other = grants.share_grant(tx, later, ground(as_of=NOW + 1), expires_at=NOW + 7200, now=NOW + 1)
+        assert other.grant_id != first.grant_id
