@@ -12,7 +12,7 @@ from bridge.store.database import Tx
 from bridge.store.tables import audit
 from bridge.store.transaction import fixed
 
-_RECORD = fixed(insert(audit), *(column.name for column in audit.c if column.name != "id"))
+_RECORD = fixed(insert(audit), *(column.name for column in audit.c if column.name != "id"), forgettable=True)
 _RECORD_MANY = insert(audit)
 _NEWEST = select(audit).order_by(audit.c.id.desc())
 HEARD = "audit_entries"  # where a transaction keeps what is to be told of it (store/telling.py)

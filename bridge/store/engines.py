@@ -25,6 +25,7 @@ class Access(Enum):
 
     READ = auto()
     WRITE = auto()
+    NOTE = auto()  # writes only what may be forgotten if the power fails now: no promise rests on it
     MIGRATE = auto()
 
 
@@ -91,12 +92,18 @@ def _parsed(url: str) -> URL:
     return parsed.set(drivername=_POSTGRESQL) if parsed.drivername in ("postgres", "postgresql") else parsed
 
 
+class _Connection(sqlite3.Connection):
+    """A connection that knows whether its commits wait for the disk."""
+
+    waits_for_disk = True
+
+
 def _sqlite(url: URL) -> Driver:
     pool: dict[str, Any] = {}
     if url.database and url.database != MEMORY:
         _make_private(Path(url.database))
         pool = {"pool_size": 4, "max_overflow": 60, "pool_timeout": 4}
-    engine = create_engine(url, hide_parameters=True, **pool)
+    engine = create_engine(url, hide_parameters=True, connect_args={"factory": _Connection}, **pool)
     event.listen(engine, "connect", _prepare_sqlite)
     return Driver(engine, _begin_sqlite, lambda *_: False)
 
@@ -136,6 +143,10 @@ def _switch_to_wal(cursor: Any) -> None:
 
 
 def _begin_sqlite(connection: Any, access: Access) -> None:
+    waits = access is not Access.NOTE
+    if waits is not connection.waits_for_disk and access is not Access.READ:
+        connection.execute("PRAGMA synchronous = FULL" if waits else "PRAGMA synchronous = NORMAL")
+        connection.waits_for_disk = waits
     if access is not Access.MIGRATE:
         connection.execute("BEGIN" if access is Access.READ else "BEGIN IMMEDIATE")
         return
