@@ -7,7 +7,7 @@ from authlib.oauth2.rfc6749 import AuthorizationServer, OAuth2Request
 
 from bridge.errors import NotServed, Refused
 from bridge.lifecycle.liveness import LiveCheck
-from bridge.model import Environment
+from bridge.model import Client, Environment
 from bridge.oauth.assertions import Assertions
 from bridge.oauth.client_auth import ClientAuthentication
 from bridge.oauth.refusals import refusal_answer
@@ -16,14 +16,12 @@ from bridge.reasons import Reason
 from bridge.store import Database
 from bridge.tokens.mint import Mint
 
-_URL = "https://localhost/token"  # Authlib wants one of https; nothing is read from it
-
 
 class TokenRequest(OAuth2Request):
     """A token request in Authlib's shape. Everything is read from `parameters`, which came from the body alone."""
 
-    def __init__(self, http: HttpRequest, parameters: Form) -> None:
-        super().__init__(http.method, _URL, headers=http.headers)
+    def __init__(self, http: HttpRequest, parameters: Form) -> None:  # Authlib's own takes a URL apart: of no use here
+        self.client: Client | None = None
         self.http = http
         self.parameters = parameters
 

@@ -262,7 +262,7 @@ def test_a_genuine_token_vouches_for_no_other_spelling_of_it(keyring: Keyring) -
             keyring.genuine(other, NOW)
 
 
-def test_no_more_than_so_many_genuine_tokens_are_remembered(keyring: Keyring, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_only_so_many_genuine_tokens_are_remembered(keyring: Keyring, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("bridge.tokens.keyring.REMEMBERED", 3)
     for number in range(7):
         keyring.genuine(FIRST.sign({"sub": str(number)}, "JWT"), NOW)
