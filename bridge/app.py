@@ -34,7 +34,8 @@ from bridge.parts import Parts, assemble
 from bridge.store import Database
 from bridge.tokens.keyring import Keyring
 from bridge.web.browser import BrowserEndpoint, browser_blueprint
-from bridge.web.bundle import bundle_blueprint, find_bundle
+from bridge.web.bundle import find_bundle
+from bridge.web.bundle_files import bundle_blueprint
 from bridge.web.edge import guard_edge
 from bridge.web.endpoints import Document, Endpoint, Routes
 from bridge.web.hooks import hook_blueprint

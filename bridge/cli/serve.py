@@ -10,6 +10,8 @@ import click
 
 from bridge.cli.configured import configured
 from bridge.config.settings import Config
+from bridge.errors import SchemaOld
+from bridge.store import Database
 
 LINE_AND_HEADERS = 32 * 1024  # bytes, enough for a request line of 8 kB and its headers
 HEADERS_WITHIN = 10_000  # milliseconds
@@ -78,11 +80,18 @@ def prepare(config: Config) -> None:
 
     Raises SchemaMismatch, SealBroken and Unavailable.
     """
-    from bridge.cli.schema import upgrade
     from bridge.parts import assemble
-    from bridge.store import Database
 
     with Database(config.database_url) as database:
         if database.is_sqlite:
-            upgrade(database)
+            _bring_up_to_date(database)
     assemble(config).close()
+
+
+def _bring_up_to_date(database: Database) -> None:
+    try:
+        database.check_schema()
+    except SchemaOld:
+        from bridge.cli.schema import upgrade  # it takes a tenth of a second to import
+
+        upgrade(database)

@@ -33,7 +33,8 @@ from bridge.oauth.steps import (
 )
 from bridge.web import render, signin_pages, untrusted
 from bridge.web.account_view import account_response
-from bridge.web.bundle import PATH, Bundle
+from bridge.web.bundle import Bundle
+from bridge.web.bundle_files import PATH
 from bridge.web.device import printable
 from bridge.web.endpoints import log_refusal
 from bridge.web.page import Bundled
