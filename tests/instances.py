@@ -35,14 +35,6 @@ class Instance:
         assert self.process is not None
         return self.process.pid
 
-    @property
-    def log(self) -> str:
-        return self._log.read_text(encoding="utf-8", errors="replace")
-
-    @property
-    def _log(self) -> Path:
-        return self.command.folder / f"server-{self.port}.log"
-
     def start(self) -> None:
         """Until it is ready."""
         self.begin()
@@ -51,7 +43,7 @@ class Instance:
 
     def begin(self) -> None:
         words = ("serve", "--port", str(self.port), "--workers", str(self.workers))
-        with self._log.open("ab") as log:
+        with (self.command.folder / "server.log").open("ab") as log:  # one for all of them
             self.process = subprocess.Popen(
                 [*self.command.program, *words],
                 cwd=self.command.folder,

@@ -1,4 +1,4 @@
-"""Honest clients at work: they exchange, refresh, ask for userinfo and read the documents, and remember every answer."""
+"""Honest clients at work: they exchange, refresh, ask for userinfo, read the documents, and remember every answer."""
 
 import json
 import time
