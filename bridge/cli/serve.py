@@ -68,6 +68,8 @@ def load_app(config: Config) -> Any:
 
     logs.set_up(config.log_level)
     door, parts = rsgi_app(config)
+    for known in parts.verifier.known.values():
+        known.keys.warm()
     Background(parts.database, jobs(config, parts)).start()
     start_delivery(config, parts)
     return door
