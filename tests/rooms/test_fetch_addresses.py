@@ -13,7 +13,6 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
-from requests import certs
 from test_fetch import FaultServer, answer, failure
 
 from bridge import fetch
@@ -94,7 +93,7 @@ def test_authorities_are_read_once_and_names_are_checked_at_every_call(
     context = self_signed(tmp_path)
     authorities = tmp_path / "authorities.pem"
     authorities.write_text((tmp_path / "server.pem").read_text().partition("-----BEGIN PRIVATE KEY")[0])
-    monkeypatch.setattr(certs, "where", lambda: str(authorities))
+    monkeypatch.setattr(fetch, "DEFAULT_CA_BUNDLE_PATH", str(authorities))
     fetch._trust.cache_clear()
     with (
         closing(FaultServer(answer(), context)) as server,
