@@ -2,6 +2,10 @@
 
 import functools
 import multiprocessing
+import os
+import signal
+import threading
+import time
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -66,6 +70,7 @@ def load_app(config: Config) -> Any:
     from bridge.background import Background, jobs
     from bridge.cli.deliver import start_delivery
 
+    threading.Thread(target=_end_with_the_parent, name="parent", daemon=True).start()
     logs.set_up(config.log_level)
     door, parts = rsgi_app(config)
     for known in parts.verifier.known.values():
@@ -73,6 +78,16 @@ def load_app(config: Config) -> Any:
     Background(parts.database, jobs(config, parts)).start()
     start_delivery(config, parts)
     return door
+
+
+def _end_with_the_parent() -> None:
+    """A worker whose parent was killed would hold the port, and answer by old settings beside the next server."""
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        os.kill(os.getpid(), signal.SIGTERM)
+        time.sleep(DRAIN)  # as the parent would have waited
+        os._exit(1)
 
 
 def prepare(config: Config) -> None:
