@@ -156,3 +156,5 @@ def _begin_sqlite(connection: _Connection, access: Access) -> None:
     patience = MIGRATION_TIMEOUT if access is Access.MIGRATE else BUSY_TIMEOUT if may_wait() else LOOP_TIMEOUT
     connection.wait_for_others(patience)
     connection.execute("BEGIN IMMEDIATE")
+    if access is Access.MIGRATE:
+        connection.wait_for_others(BUSY_TIMEOUT)
