@@ -94,6 +94,13 @@ def _parsed(url: str) -> URL:
     return parsed.set(drivername=_POSTGRESQL) if parsed.drivername in ("postgres", "postgresql") else parsed
 
 
+_WAIT = {
+    LOOP_TIMEOUT: f"PRAGMA busy_timeout = {LOOP_TIMEOUT}",
+    BUSY_TIMEOUT: f"PRAGMA busy_timeout = {BUSY_TIMEOUT}",
+    MIGRATION_TIMEOUT: f"PRAGMA busy_timeout = {MIGRATION_TIMEOUT}",
+}
+
+
 class _Connection(sqlite3.Connection):
     """A connection that knows how long it waits for another writer, in milliseconds."""
 
@@ -101,7 +108,7 @@ class _Connection(sqlite3.Connection):
 
     def wait_for_others(self, patience: int) -> None:
         if patience != self.patience:
-            self.execute(f"PRAGMA busy_timeout = {patience}")
+            self.execute(_WAIT[patience])
             self.patience = patience
 
 
