@@ -81,6 +81,8 @@ def load_app(config: Config) -> Any:
     threading.Thread(target=_end_with_the_parent, name="parent", daemon=True).start()
     logs.set_up(config.log_level)
     door, parts = _once_the_database_answers(lambda: rsgi_app(config))
+    for known in parts.verifier.known.values():
+        known.keys.warm()
     Background(parts.database, jobs(config, parts)).start()
     start_delivery(config, parts)
     return door

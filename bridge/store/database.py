@@ -1,5 +1,6 @@
 """Transactions, whatever the database."""
 
+import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from types import TracebackType
@@ -20,6 +21,8 @@ __all__ = ["Database", "Tx", "insert_if_absent"]
 
 T = TypeVar("T")
 
+CONTENDED = 0.5  # seconds for which the loop does not try again what another writer was in the way of
+
 
 class Database:
     """One database, by SQLAlchemy URL. Connections are made when first needed, by the process that needs them.
@@ -30,6 +33,7 @@ class Database:
     def __init__(self, url: str) -> None:
         self._driver = driver_for(url)
         self._engine = self._driver.engine
+        self._contended_until = 0.0  # by time.monotonic(); then the loop leaves what writes to the threads
 
     @property
     def is_sqlite(self) -> bool:
@@ -114,7 +118,7 @@ class Database:
         It costs nothing while all is well; asking each connection first would cost every transaction a round trip.
         Raises Unavailable, whatever it is (no such database, a wrong password): no statement of ours is the reason.
         """
-        if not self.is_sqlite:
+        if not self.is_sqlite or (self._contended_until and time.monotonic() < self._contended_until):
             about_to_wait()
         try:
             tx = Tx(self._engine, access)
@@ -127,6 +131,8 @@ class Database:
         except self._driver.error as error:
             lost = self._let_go(tx, error)
             tx.close()
+            self._contended_until = time.monotonic() + CONTENDED
+            about_to_wait()  # for SQLite's other writer: the loop has only had a look
             if not (again and lost) or isinstance(error, NoAnswer):
                 raise _unavailable(error) from error
         else:
