@@ -20,6 +20,7 @@ from pydantic_settings import (
 )
 
 from bridge.config.checks import faults_of
+from bridge.config.limits import limits_of
 from bridge.config.settings import Config, ConfigFaults, Fault, fitting_workers
 from bridge.lifecycle.identifiers import Identifiers
 from bridge.model import GRANT_TYPES, ClaimRule, Client, Environment, Secret
@@ -78,6 +79,7 @@ class _Settings(BaseSettings):
     workers: int = _setting(0, "BRIDGE_WORKERS", "workers")
     log_level: str = _setting("INFO", "BRIDGE_LOG_LEVEL", "log_level")
     security_contact: str | None = _setting(None, "BRIDGE_SECURITY_CONTACT", "security_contact")
+    limits: Annotated[str | dict[str, str], NoDecode] = _setting("", "BRIDGE_LIMITS", "limits")
     delivery: str = _setting("serve", "BRIDGE_DELIVERY", "delivery")
     # One Dynamic environment needs no bridge.toml.
     environment_id: str | None = _setting(None, "DYNAMIC_ENVIRONMENT_ID", "NEXT_PUBLIC_DYNAMIC_ENVIRONMENT_ID")
@@ -221,6 +223,7 @@ def _config(settings: _Settings, faults: list[Fault]) -> Config:
         proxies=settings.proxies,
         workers=settings.workers or fitting_workers(settings.database_url),
         log_level=settings.log_level.upper(),
+        limits=limits_of(settings.limits, faults),
         delivery=settings.delivery,
         security_contact=settings.security_contact,
     )
