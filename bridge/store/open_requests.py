@@ -32,6 +32,7 @@ _FORGET = delete(table).where(
         .where(_OF_CLIENT, table.c.began_at < bindparam("before"))
         .order_by(table.c.began_at)
         .limit(_FORGOTTEN)
+        .with_for_update(skip_locked=True)  # in a request's transaction, which must wait for nobody
     )
 )
 

@@ -217,6 +217,8 @@ def test_a_flood_of_forged_webhooks_is_not_even_read_and_keeps_no_genuine_one_ou
 def test_genuine_webhooks_never_count(hooked: Bridge) -> None:
     body, signature = ping(hooked)
     assert {knock(hooked, body, signature, ALICE).status_code for _ in range(20)} == {200}
+    odd = b"{}"
+    assert {knock(hooked, odd, signature_of(odd, WEBHOOK_SECRET), ALICE).status_code for _ in range(20)} == {400}
 
 
 def test_inventing_environments_gains_nothing(hooked: Bridge) -> None:

@@ -12,6 +12,9 @@ from bridge.store.open_requests import PAUSE, OpenRequests
 from bridge.store.requests import TTL
 
 
+pytestmark = pytest.mark.both_databases
+
+
 @pytest.fixture
 def database(database_url: str) -> Iterator[Database]:
     with Database(database_url) as database:
