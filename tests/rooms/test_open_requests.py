@@ -11,7 +11,6 @@ from bridge.store import Database
 from bridge.store.open_requests import PAUSE, OpenRequests
 from bridge.store.requests import TTL
 
-
 pytestmark = pytest.mark.both_databases
 
 
