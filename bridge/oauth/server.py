@@ -12,6 +12,7 @@ from bridge.oauth.assertions import Assertions
 from bridge.oauth.client_auth import ClientAuthentication
 from bridge.oauth.refusals import refusal_answer
 from bridge.oauth.request import Answer, Form, HttpRequest, json_answer, read_form
+from bridge.ratelimit import RateLimits
 from bridge.reasons import Reason
 from bridge.store import Database
 from bridge.tokens.mint import Mint
@@ -40,6 +41,7 @@ class TokenServer(AuthorizationServer):
         mint: Mint,
         environments: Mapping[str, Environment],
         live_check: LiveCheck,
+        limits: RateLimits,
     ) -> None:
         super().__init__()
         self.issuer = issuer
@@ -49,6 +51,7 @@ class TokenServer(AuthorizationServer):
         self.mint = mint
         self.environments = environments
         self.live_check = live_check
+        self.limits = limits
         self._reasons_url = reasons_url
 
     @property
