@@ -15,11 +15,13 @@ PACKAGE = TOP / "bridge"
 MODULES = sorted(PACKAGE.rglob("*.py"))
 
 FLOORS = {
-    **dict.fromkeys(("app", "background", "parts", "wsgi", "cli", "config", "assets", "__init__"), 5),
+    **dict.fromkeys(
+        ("app", "background", "gauges", "observing", "parts", "wsgi", "cli", "config", "assets", "__init__"), 5
+    ),
     **dict.fromkeys(("web", "delivery"), 4),
     **dict.fromkeys(("oauth", "lifecycle"), 3),
     **dict.fromkeys(("dynamic", "tokens", "store"), 2),
-    **dict.fromkeys(("jose", "fetch", "jwks", "keylife"), 1),
+    **dict.fromkeys(("jose", "fetch", "jwks", "keylife", "metrics"), 1),
     **dict.fromkeys(
         ("model", "history", "errors", "reasons", "signin_reasons", "clock", "subjects", "logs", "waiting"), 0
     ),
@@ -49,6 +51,7 @@ DOORS = {
     "dotenv": ("config.sources",),
     "joserfc": ("emulator", "cli.demo"),
     "granian": ("cli.serve",),
+    "prometheus_client": ("metrics",),
     "coincurve": ("emulator.ethereum",),
     "Crypto": ("emulator.ethereum",),
     "click": ("cli",),

@@ -47,6 +47,7 @@ class ClientAuthentication:
             if wait:
                 raise Refused(Reason.TOO_MANY_TRIES, retry_after=wait)
             raise Refused(Reason.CLIENT_AUTHENTICATION_FAILED)
+        request.notes.client_id = client.client_id
         if client.disabled:
             raise Refused(Reason.CLIENT_DISABLED)
         return client

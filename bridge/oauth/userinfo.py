@@ -26,12 +26,13 @@ class Userinfo:
             if raw is None:
                 bare = json_answer(401, {})
                 return replace(bare, headers={**bare.headers, "WWW-Authenticate": "Bearer"})
-            return self._claims(raw, http.now)
+            return self._claims(raw, http)
         except NotServed as why:
             return self._refusal(why, http)
 
-    def _claims(self, raw: str, now: int) -> Answer:
-        holder = self._holders.find(raw, now)
+    def _claims(self, raw: str, http: HttpRequest) -> Answer:
+        holder = self._holders.find(raw, http.now)
+        http.notes.client_id = holder.client.client_id
         if self._issuer not in holder.token.audience:
             raise Refused(Reason.ACCESS_TOKEN_INVALID, "issued for another resource")
         if holder.user is None or "openid" not in holder.token.scope:

@@ -10,7 +10,7 @@ from bridge.errors import NotServed, Refused, Unavailable
 from bridge.oauth.request import json_answer
 from bridge.reasons import Explained, Reason
 from bridge.web.answers import response_of
-from bridge.web.endpoints import log_refusal
+from bridge.web.edge import refused
 
 Receive = Callable[[str, bytes, str | None, int], None]
 """Takes the environment's id, the body, its signature and the time. Raises Refused, Unavailable."""
@@ -31,7 +31,7 @@ def hook_blueprint(receive: Receive, *, clock: Clock) -> Blueprint:
     """
     blueprint = Blueprint("hooks", __name__)
 
-    @blueprint.post(f"{PATH}/<environment>")
+    @blueprint.post(f"{PATH}/<environment>", endpoint="webhook")
     def dynamic(environment: str) -> Response:
         body = request.stream.read(MAX_BODY_BYTES + 1)
         try:
@@ -48,7 +48,7 @@ def hook_blueprint(receive: Receive, *, clock: Clock) -> Blueprint:
 def _refusal(why: NotServed) -> Response:
     status = 503 if isinstance(why, Unavailable) else _STATUSES.get(why.reason, 400)
     answer = response_of(json_answer(status, {"error": why.reason.code, "error_description": why.reason.means}))
-    answer.headers["X-Request-Id"] = log_refusal(why, request.path, request.remote_addr or "")
+    refused(why)
     if why.retry_after is not None:
         answer.headers["Retry-After"] = str(why.retry_after)
     return answer

@@ -75,6 +75,8 @@ def test_three_variables_make_a_configuration_that_is_safe_to_serve_with() -> No
         workers=1,
         log_level="INFO",
         delivery="serve",
+        metrics_token=None,
+        drain_delay=0,
     )
 
 

@@ -1,0 +1,102 @@
+"""The folder in which the processes of one server count: a file for each process and kind, which outlives a kill -9.
+
+prometheus_client names the files after pids, and adds them up. What a dead process counted stays, in one file for all
+of them: workers that die again and again fill no disk, and no counter goes back. Gauges die with their process.
+"""
+
+import fcntl
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from prometheus_client.mmap_dict import MmapedDict
+
+FOLDER = "PROMETHEUS_MULTIPROC_DIR"  # the variable by which prometheus_client itself knows of it
+_LOCK = "lock"
+_PREFIX = "oidc-bridge-metrics-"
+_DEAD = 0  # stands for all processes that live no more; no process of ours has this pid
+
+
+@contextmanager
+def folder_of_a_server() -> Iterator[None]:
+    """The processes that are started in the block count together, in a new folder of their own, mode 0700.
+
+    In memory where there is such a place, for it is written with every request. Folders of servers that were killed
+    are removed. Raises OSError where nothing can be written.
+    """
+    place = _place()
+    _remove_abandoned(place)
+    folder = tempfile.mkdtemp(prefix=_PREFIX, dir=place)
+    # Held as long as this process lives: by it the next server tells that nobody needs the folder any more.
+    with (Path(folder) / "server").open("wb") as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        os.environ[FOLDER] = folder
+        try:
+            yield
+        finally:
+            del os.environ[FOLDER]
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+def merge_the_dead() -> None:
+    """Put together what processes counted that live no more. For a process that begins to serve."""
+    folder = os.environ.get(FOLDER)
+    if folder is not None:
+        with locked(folder):
+            forget_the_dead(folder)
+
+
+@contextmanager
+def locked(folder: str) -> Iterator[None]:
+    """One process at a time moves files."""
+    with (Path(folder) / _LOCK).open("wb") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+def forget_the_dead(folder: str) -> None:
+    """Add the counts of dead processes to those of all dead, and remove their gauges. Under the lock."""
+    for path in Path(folder).glob("*.db"):
+        kind, _, number = path.stem.rpartition("_")
+        if number.isdecimal() and int(number) != _DEAD and not _lives(int(number)):
+            if not kind.startswith("gauge"):
+                _add(path, path.with_name(f"{kind}_{_DEAD}.db"))
+            path.unlink(missing_ok=True)
+
+
+def _add(dead: Path, total: Path) -> None:
+    with suppress(OSError, RuntimeError, ValueError):  # killed while it made the file: there is nothing in it
+        sums = MmapedDict(str(total))
+        try:
+            for key, value, timestamp, _ in MmapedDict.read_all_values_from_file(str(dead)):
+                sums.write_value(key, sums.read_value(key)[0] + value, timestamp)
+        finally:
+            sums.close()
+
+
+def _lives(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except OSError:
+        return True
+    return True
+
+
+def _place() -> str:
+    memory = "/dev/shm"  # noqa: S108 - mkdtemp makes a folder of our own in it
+    return memory if os.access(memory, os.W_OK | os.X_OK) else tempfile.gettempdir()
+
+
+def _remove_abandoned(place: str) -> None:
+    for folder in Path(place).glob(f"{_PREFIX}*"):
+        with suppress(OSError):
+            if folder.is_symlink() or folder.stat().st_uid != os.getuid():
+                continue
+            with (folder / "server").open("rb") as held:
+                fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            shutil.rmtree(folder, ignore_errors=True)
