@@ -73,10 +73,11 @@ class Gauges:
     def _of_all(self, now: int) -> Sequence[Reading]:
         with self._reading:
             if self._read is None or not 0 <= now - self._read[0] < GOOD_FOR:
-                self._read = now, [*self._signing_keys(), *self._outbox(now), _BUILD]
+                self._read = now, [*self._signing_keys(now), *self._outbox(now), _BUILD]
             return self._read[1]
 
-    def _signing_keys(self) -> Iterator[Reading]:
+    def _signing_keys(self, now: int) -> Iterator[Reading]:
+        self._parts.keyring.jwks(now)  # reads them again, if it is time to
         count: Values = defaultdict(float)
         since: Values = {}
         for life in self._parts.keyring.lives:
