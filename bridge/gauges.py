@@ -13,6 +13,7 @@ from bridge import __version__
 from bridge.errors import Unavailable
 from bridge.metrics.exposition import exposition
 from bridge.metrics.instruments import Metrics, Reading, Values
+from bridge.model import SIGNING_ALGORITHMS
 from bridge.parts import Parts
 from bridge.store import dead_letters
 
@@ -68,7 +69,7 @@ class Gauges:
         yield Reading("database_connections", text, ("kind",), used, of_all="livesum")
         if self._jobs is not None:
             done: Values = {(job,): float(at) for job, at in self._jobs().items()}
-            yield _moment("job_done", "When a background job was last done, maybe by another process.", ("job",), done)
+            yield _moment("job_done", "When a background job was last done, maybe by another process.", ("task",), done)
 
     def _of_all(self, now: int) -> Sequence[Reading]:
         with self._reading:
@@ -78,7 +79,7 @@ class Gauges:
 
     def _signing_keys(self, now: int) -> Iterator[Reading]:
         self._parts.keyring.jwks(now)  # reads them again, if it is time to
-        count: Values = defaultdict(float)
+        count: Values = defaultdict(float, {(alg, "active"): 0.0 for alg in SIGNING_ALGORITHMS})
         since: Values = {}
         for life in self._parts.keyring.lives:
             kind = (life.alg, life.state)

@@ -16,6 +16,7 @@ from bridge.metrics.folder import merge_the_dead
 from bridge.metrics.instruments import Metrics
 from bridge.model import GRANT_TYPES
 from bridge.parts import Parts
+from bridge.signin_reasons import REASONS
 from bridge.web.counts import counting
 from bridge.web.endpoints import Route
 from bridge.web.ops import Check, Readiness, Scrape, ops_routes
@@ -37,7 +38,7 @@ def metrics_of(config: Config) -> Metrics | None:
     """The metrics of this process, if there is a token by which somebody may ask for them."""
     if config.metrics_token is None:
         return None
-    return Metrics(grant_types=GRANT_TYPES, events=[event.word for event in Event])
+    return Metrics(grant_types=GRANT_TYPES, events=[event.word for event in Event], reasons=REASONS)
 
 
 def hearing(metrics: Metrics | None) -> Callable[[Sequence[AuditEntry]], None] | None:

@@ -11,11 +11,12 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import IO
 
 from prometheus_client.mmap_dict import MmapedDict
 
 FOLDER = "PROMETHEUS_MULTIPROC_DIR"  # the variable by which prometheus_client itself knows of it
-_LOCK = "lock"
+_LOCK, _SERVER = "lock", "server"
 _PREFIX = "oidc-bridge-metrics-"
 _DEAD = 0  # stands for all processes that live no more; no process of ours has this pid
 
@@ -27,17 +28,13 @@ def folder_of_a_server() -> Iterator[None]:
     In memory where there is such a place, for it is written with every request. Folders of servers that were killed
     are removed. Raises OSError where nothing can be written.
     """
-    place = _place()
-    _remove_abandoned(place)
-    folder = tempfile.mkdtemp(prefix=_PREFIX, dir=place)
-    # Held as long as this process lives: by it the next server tells that nobody needs the folder any more.
-    with (Path(folder) / "server").open("wb") as held:
-        fcntl.flock(held, fcntl.LOCK_EX)
-        os.environ[FOLDER] = folder
+    folder, held = _taken(_place())
+    with held:
+        os.environ[FOLDER] = str(folder)
         try:
             yield
         finally:
-            del os.environ[FOLDER]
+            os.environ.pop(FOLDER, None)
             shutil.rmtree(folder, ignore_errors=True)
 
 
@@ -92,11 +89,23 @@ def _place() -> str:
     return memory if os.access(memory, os.W_OK | os.X_OK) else tempfile.gettempdir()
 
 
+def _taken(place: str) -> tuple[Path, IO[bytes]]:
+    """A new folder, and the file whose lock says that it is in use, as long as this process lives."""
+    _remove_abandoned(place)
+    while True:
+        folder = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=place))
+        held = (folder / _SERVER).open("wb")
+        fcntl.flock(held, fcntl.LOCK_EX)
+        if folder.exists():  # another server that starts may have come in between
+            return folder, held
+        held.close()
+
+
 def _remove_abandoned(place: str) -> None:
     for folder in Path(place).glob(f"{_PREFIX}*"):
         with suppress(OSError):
             if folder.is_symlink() or folder.stat().st_uid != os.getuid():
                 continue
-            with (folder / "server").open("rb") as held:
+            with (folder / _SERVER).open("rb") as held:
                 fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            shutil.rmtree(folder, ignore_errors=True)
+                shutil.rmtree(folder, ignore_errors=True)

@@ -36,7 +36,7 @@ class Reading:
 class Metrics:
     """The metrics of this process. If several processes serve, a folder that all know has each one's part."""
 
-    def __init__(self, *, grant_types: Iterable[str], events: Iterable[str]) -> None:
+    def __init__(self, *, grant_types: Iterable[str], events: Iterable[str], reasons: Iterable[str]) -> None:
         disable_created_metrics()
         self.registry = CollectorRegistry(auto_describe=False)
         self._requests = self._counter("requests_total", "Requests answered.", "endpoint", "status")
@@ -47,17 +47,17 @@ class Metrics:
             buckets=SECONDS,
             registry=self.registry,
         )
-        self._refusals = self._counter("refusals_total", "Answers that said no, or not now.", "reason")
         self._errors = self._counter("internal_errors_total", "Answers with status 500.")
-        self._job_failures = self._counter("job_failures_total", "Background jobs that failed.", "job")
+        self._job_failures = self._counter("job_failures_total", "Background jobs that failed.", "task")
         tokens = self._counter("token_requests_total", "Answers of the token endpoint.", "grant_type", "outcome")
+        refusals = self._counter("refusals_total", "Answers that said no, or not now.", "reason")
         heard = self._counter("events_total", "Entries of the audit log, once they are committed.", "event")
         # What may be counted once a year is a series from the start: else the first time would be no increase.
         self._redeemed = {(g, o): tokens.labels(g, o) for g in (*grant_types, OTHER) for o in OUTCOMES}
         self._heard = {event: heard.labels(event) for event in events}
         self._answered: dict[tuple[str, int], Counter] = {}
         self._took: dict[str, Histogram] = {}
-        self._refused: dict[str, Counter] = {}
+        self._refused = {reason: refusals.labels(reason) for reason in reasons}
         self._gauges: dict[str, Gauge] = {}
 
     def answered(self, endpoint: str, status: int, seconds: float) -> None:
@@ -75,10 +75,7 @@ class Metrics:
 
     def refused(self, reason: str) -> None:
         """An answer said no, or not now. `reason`: its code."""
-        counter = self._refused.get(reason)
-        if counter is None:
-            counter = self._refused[reason] = self._refusals.labels(reason)
-        counter.inc()
+        self._refused[reason].inc()
 
     def redeemed(self, grant_type: str | None, outcome: str) -> None:
         """The token endpoint answered. `grant_type`: a short name, None for one that is none of ours."""
