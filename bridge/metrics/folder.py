@@ -5,8 +5,10 @@ of them: workers that die again and again fill no disk, and no counter goes back
 """
 
 import fcntl
+import json
 import os
 import shutil
+import struct
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -65,11 +67,14 @@ def forget_the_dead(folder: str) -> None:
 
 
 def _add(dead: Path, total: Path) -> None:
-    with suppress(OSError, RuntimeError, ValueError):  # killed while it made the file: there is nothing in it
+    with suppress(OSError, RuntimeError, ValueError, struct.error):  # killed while it made or filled the file
+        counted = [(key, value) for key, value, *_ in MmapedDict.read_all_values_from_file(str(dead))]
+        for key, _ in counted:
+            _, _, _, _ = json.loads(key)  # its metric, name, labels and help: one that is none would spoil them all
         sums = MmapedDict(str(total))
         try:
-            for key, value, timestamp, _ in MmapedDict.read_all_values_from_file(str(dead)):
-                sums.write_value(key, sums.read_value(key)[0] + value, timestamp)
+            for key, value in counted:
+                sums.write_value(key, sums.read_value(key)[0] + value, 0.0)
         finally:
             sums.close()
 

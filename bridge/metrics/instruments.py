@@ -42,7 +42,7 @@ class Metrics:
         self._requests = self._counter("requests_total", "Requests answered.", "endpoint", "status")
         self._seconds = Histogram(
             f"{PREFIX}request_seconds",
-            "Seconds from a request's head to its answer.",
+            "Seconds from when a request was there to its answer.",
             ["endpoint"],
             buckets=SECONDS,
             registry=self.registry,

@@ -9,6 +9,7 @@ import sys
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from io import BytesIO
+from time import perf_counter
 from typing import Any
 
 from bridge.oauth.notes import Notes
@@ -72,6 +73,7 @@ class RsgiDoor:
             except TimeoutError:
                 self._send(protocol, error_answer(408), notes)
                 return
+            notes.began = perf_counter()  # what a slow client took is not ours
         if route is None:
             environ = _environ(scope, body, notes)
             status, headers, page = await self._loop.run_in_executor(self._threads, self._page, environ)
