@@ -10,7 +10,7 @@ ARGS ?=
 JOBS ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-nextauth test test-browser screenshots check check-deploy sbom audit serve login-page bench wheel lock clean
+.PHONY: help demo demo-nextauth test test-slow test-browser screenshots check check-deploy sbom audit serve login-page bench wheel lock clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z][a-z-]*:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -42,6 +42,9 @@ demo-nextauth: $(READY) ## The Next.js example, signing in through a bridge on t
 
 test: $(READY) ## Run the tests (ARGS goes to pytest, JOBS processes at once)
 	@$(BIN)/python -m pytest -n $(JOBS) --dist loadfile $(ARGS)
+
+test-slow: $(READY) ## Run the tests that take long: kills at every point, faults and restarts under load
+	@$(BIN)/python -m pytest -m slow -n $(JOBS) --dist loadfile $(ARGS)
 
 test-browser: $(BROWSER) ## Test the pages in Chromium (on Debian: apt install chromium chromium-driver)
 	@$(BIN)/python -m pytest -m browser $(ARGS)

@@ -24,7 +24,7 @@ from bridge.store import Database, clients
 from bridge.store.seal import new_secret_key
 
 pytest_plugins = ["bridge.emulator.fixture", "not_tested", "browser.plugin"]
-pytest_plugins += ["databases", "racing", "rehearsing", "both_nextauths"]
+pytest_plugins += ["databases", "racing", "rehearsing", "slow", "both_nextauths"]
 
 ISSUER = "http://localhost:8080"
 WEBHOOK_SECRET = "dyn_webhook-secret-of-the-tests"

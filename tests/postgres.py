@@ -8,7 +8,7 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from importlib.util import find_spec
 from pathlib import Path
 from urllib.parse import quote
@@ -80,10 +80,31 @@ class PostgresServer:
 
     def stop(self) -> None:
         """End it, connections and all."""
+        self._end(signal.SIGINT)  # "fast": it does not wait for clients
+
+    def crash(self) -> None:
+        """End it without a word to anybody; it recovers when it is started."""
+        self._end(signal.SIGQUIT)
+
+    def _end(self, by: signal.Signals) -> None:
         if self._running is not None:
-            self._running.send_signal(signal.SIGINT)  # "fast": it does not wait for clients
+            self._running.send_signal(by)
             self._running.wait(timeout=30)
             self._running = None
+
+    def freeze(self) -> None:
+        """Stop every process of it where it is, as a machine does that is paused."""
+        self._signal(signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        self._signal(signal.SIGCONT)
+
+    def _signal(self, number: signal.Signals) -> None:
+        os.kill(self.pid, number)  # it first, so that it makes no others meanwhile
+        for entry in Path("/proc").glob("[0-9]*/stat"):
+            with suppress(OSError):
+                if int(entry.read_text().rpartition(")")[2].split()[1]) == self.pid:
+                    os.kill(int(entry.parent.name), number)
 
     def _run(self, program: str, *arguments: str) -> None:
         done = subprocess.run(

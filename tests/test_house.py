@@ -21,7 +21,7 @@ FLOORS = {
     **dict.fromkeys(("web", "delivery"), 4),
     **dict.fromkeys(("oauth", "lifecycle"), 3),
     **dict.fromkeys(("dynamic", "tokens", "store"), 2),
-    **dict.fromkeys(("jose", "fetch", "jwks", "keylife", "metrics"), 1),
+    **dict.fromkeys(("jose", "fetch", "jwks", "keylife", "metrics", "ratelimit"), 1),
     **dict.fromkeys(
         ("model", "history", "errors", "reasons", "signin_reasons", "clock", "subjects", "logs", "waiting"), 0
     ),
@@ -50,6 +50,7 @@ DOORS = {
     "pydantic_settings": ("config.sources",),
     "dotenv": ("config.sources",),
     "joserfc": ("emulator", "cli.demo"),
+    "limits": ("ratelimit",),
     "granian": ("cli.serve",),
     "prometheus_client": ("metrics",),
     "coincurve": ("emulator.ethereum",),

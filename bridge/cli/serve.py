@@ -2,17 +2,28 @@
 
 import ctypes
 import functools
+import logging
 import multiprocessing
+import os
+import signal
 import threading
+import time
+from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import click
 
 from bridge.cli.configured import configured
 from bridge.config.settings import Config
+from bridge.errors import SchemaOld, Unavailable
+from bridge.store import Database
+
+log = logging.getLogger(__name__)
+
+T = TypeVar("T")
 
 LINE_AND_HEADERS = 32 * 1024  # bytes, enough for a request line of 8 kB and its headers
 HEADERS_WITHIN = 10_000  # milliseconds
@@ -94,12 +105,35 @@ def load_app(config: Config, stopping: Any) -> Any:
     from bridge.observing import background_of
     from bridge.web.ops import Check
 
+    threading.Thread(target=_end_with_the_parent, name="parent", daemon=True).start()
     logs.set_up(config.log_level)
-    door, parts, observed = rsgi_app(config)
+    door, parts, observed = _once_the_database_answers(lambda: rsgi_app(config))
+    for known in parts.verifier.known.values():
+        known.keys.warm()
     background_of(config, parts, observed).start()
     observed.readiness.add(Check("server", lambda _: "stopping" if stopping.value else None))
     start_delivery(config, parts)
     return door
+
+
+def _once_the_database_answers(make: Callable[[], T]) -> T:
+    """A worker that takes a dead one's place during an outage waits: by failing it would end the others too."""
+    while True:
+        try:
+            return make()
+        except Unavailable as unavailable:
+            log.warning("worker waits for the database", extra={"cause": str(unavailable)})
+            time.sleep(1)
+
+
+def _end_with_the_parent() -> None:
+    """A worker whose parent was killed would hold the port, and answer by old settings beside the next server."""
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        os.kill(os.getpid(), signal.SIGTERM)
+        time.sleep(DRAIN)  # as the parent would have waited
+        os._exit(1)
 
 
 def prepare(config: Config) -> None:
@@ -107,11 +141,18 @@ def prepare(config: Config) -> None:
 
     Raises SchemaMismatch, SealBroken and Unavailable.
     """
-    from bridge.cli.schema import upgrade
     from bridge.parts import assemble
-    from bridge.store import Database
 
     with Database(config.database_url) as database:
         if database.is_sqlite:
-            upgrade(database)
+            _bring_up_to_date(database)
     assemble(config).close()
+
+
+def _bring_up_to_date(database: Database) -> None:
+    try:
+        database.check_schema()
+    except SchemaOld:
+        from bridge.cli.schema import upgrade  # it takes a tenth of a second to import
+
+        upgrade(database)

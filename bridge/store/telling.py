@@ -11,6 +11,8 @@ from bridge.store.engines import Access
 Tell = Callable[[Sequence[AuditEntry]], None]
 """What is done with the entries of one transaction. Raises nothing: what they tell of has happened."""
 
+_WRITING = (Access.WRITE, Access.NOTE)
+
 
 class TellingDatabase(Database):
     """As any other; each of `told` hears of what was written into the audit log."""
@@ -29,7 +31,7 @@ class TellingDatabase(Database):
     def begin(self, access: Access, *, again: bool = True) -> Tx:
         """As any other's; a writing one keeps what is to be told."""
         tx = super().begin(access, again=again)
-        if access is Access.WRITE:
+        if access in _WRITING:
             tx.info[HEARD] = []
         return tx
 

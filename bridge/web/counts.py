@@ -22,5 +22,5 @@ def counting(metrics: Metrics) -> Count:
 
 def _outcome(notes: Notes, status: int) -> str:
     if notes.why is None:
-        return "issued" if status == 200 else "failed"
+        return {200: "issued", 503: "unavailable"}.get(status, "failed")
     return "unavailable" if isinstance(notes.why, Unavailable) else "refused"

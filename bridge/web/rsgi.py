@@ -6,14 +6,15 @@ Pages, what has to wait for others, and everything that asks a database server g
 
 import asyncio
 import sys
-from collections.abc import Iterable
+import time
+from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from io import BytesIO
-from time import perf_counter
-from typing import Any
+from typing import Any, TypeVar
 
 from bridge.oauth.notes import Notes
-from bridge.oauth.request import MAX_BODY_BYTES, Answer, HttpRequest
+from bridge.oauth.request import MAX_BODY_BYTES, Answer, HttpRequest, json_answer
 from bridge.waiting import MustWait, never_on_this_thread
 from bridge.web.endpoints import READ_HEADERS, Route, Routes, answer_to, bug_answer, error_answer
 from bridge.web.peers import peer_of
@@ -22,10 +23,12 @@ from bridge.web.watch import NOTES, REQUEST_ID, Watch
 MAX_LINE = 8190  # characters of path and query
 BODY_DEADLINE = 10  # seconds for a body to arrive in
 THREADS = 32  # as many as may ask a database server at once
+PATIENCE = 4.0  # seconds that a request may stand in line for a thread: whoever asked may have gone
 _SWITCH_INTERVAL = 0.001  # seconds that a thread may keep the loop waiting
 _TOO_LARGE = bytes(MAX_BODY_BYTES + 1)
 
 _Headers = list[tuple[str, str]]
+T = TypeVar("T")
 
 
 class RsgiDoor:
@@ -73,10 +76,13 @@ class RsgiDoor:
             except TimeoutError:
                 self._send(protocol, error_answer(408), notes)
                 return
-            notes.began = perf_counter()  # what a slow client took is not ours
+            notes.began = time.perf_counter()  # what a slow client took is not ours
         if route is None:
-            environ = _environ(scope, body, notes)
-            status, headers, page = await self._loop.run_in_executor(self._threads, self._page, environ)
+            found = await self._on_a_thread(self._page, _environ(scope, body, notes))
+            if found is None:
+                self._send(protocol, _too_late(), notes)
+                return
+            status, headers, page = found
             protocol.response_bytes(status, [*headers, (REQUEST_ID, notes.request_id)], page)
             self._watch.end(notes, status)
             return
@@ -99,7 +105,16 @@ class RsgiDoor:
                 return answer_to(route, request)
             except MustWait:
                 pass
-        return await self._loop.run_in_executor(self._threads, answer_to, route, request)
+        return await self._on_a_thread(answer_to, route, request) or _too_late()
+
+    async def _on_a_thread(self, work: Callable[..., T], *arguments: Any) -> T | None:
+        """What `work` answers; None if its turn came too late, for those before it had to wait for others too long."""
+        asked_at = time.monotonic()
+
+        def in_turn() -> T | None:
+            return None if time.monotonic() - asked_at > PATIENCE else work(*arguments)
+
+        return await self._loop.run_in_executor(self._threads, in_turn)
 
     def _page(self, environ: dict[str, Any]) -> tuple[int, _Headers, bytes]:
         """What Flask answers."""
@@ -116,6 +131,11 @@ class RsgiDoor:
             answer = bug_answer(error, environ[NOTES].request_id)
             return answer.status, list(answer.headers.items()), answer.body
         return status, headers, body
+
+
+def _too_late() -> Answer:
+    answer = json_answer(503, {"error": "temporarily_unavailable", "error_description": "Too busy"})
+    return replace(answer, headers={**answer.headers, "Retry-After": "5"})
 
 
 async def _body(scope: Any, protocol: Any) -> bytes:

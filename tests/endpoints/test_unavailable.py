@@ -56,7 +56,6 @@ def test_a_flood_of_unknown_keys_costs_dynamic_nothing_and_good_tokens_less(brid
     assert bridge.dynamic.emulator.count("jwks") <= 3
 
 
-@pytest.mark.slow
 def test_a_locked_database_is_503_and_nothing_is_half_written(bridge: Bridge) -> None:
     bridge.add_client(assertion_once=True)
     bridge.exchange(bridge.assertion())
@@ -107,7 +106,6 @@ def test_a_postgresql_that_is_stopped_is_503_and_serves_again_when_it_is_back(
     assert bridge.exchange(taken).json["error_uri"].endswith("assertion_replayed")
 
 
-@pytest.mark.slow
 def test_a_revocation_that_could_not_be_kept_is_no_success(bridge: Bridge) -> None:
     bridge.add_client(**OFFLINE)
     token = bridge.keep()
@@ -120,7 +118,6 @@ def test_a_revocation_that_could_not_be_kept_is_no_success(bridge: Bridge) -> No
     assert bridge.call("/revoke", token).status_code == 200
 
 
-@pytest.mark.slow
 def test_nothing_is_spent_for_an_answer_that_could_not_be_signed(bridge: Bridge) -> None:
     bridge.add_client(**OFFLINE)
     token = bridge.keep()

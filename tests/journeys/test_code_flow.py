@@ -13,8 +13,6 @@ from joserfc.jwk import KeySet
 from provider import ADDRESS, SCOPES, Provider, running_provider, running_provider_with_tls
 from surfing import Page, Surfer
 
-pytestmark = pytest.mark.slow
-
 APP = "http://127.0.0.1:65000"
 CALLBACK, AFTER = f"{APP}/callback", f"{APP}/after"
 REGISTERED = (f"--redirect-uri={CALLBACK}", f"--post-logout-redirect-uri={AFTER}")

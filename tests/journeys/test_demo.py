@@ -18,7 +18,6 @@ TOP = Path(__file__).parents[2]
 NEXTAUTH_DEMO = (sys.executable, "-m", "nextauth_demo")
 
 
-@pytest.mark.slow
 def test_the_demo_runs_through_and_leaves_nothing_behind(tmp_path: Path) -> None:
     told = Command(tmp_path, {})("demo", "--once")
     assert told.returncode == 0, told.stderr
@@ -32,7 +31,6 @@ def test_the_demo_runs_through_and_leaves_nothing_behind(tmp_path: Path) -> None
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.slow
 @pytest.mark.timeout(300)
 def test_the_wheel_works_in_an_empty_environment(tmp_path: Path) -> None:
     build = [sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", str(tmp_path / "dist"), str(TOP)]
@@ -61,7 +59,6 @@ def _check_content(names: Sequence[str]) -> None:
 
 
 @pytest.mark.browser  # not that it needs one: it belongs to the tests that build apps
-@pytest.mark.slow
 @pytest.mark.timeout(1200)
 def test_the_nextauth_demo_stays_up_until_it_is_ended(pytestconfig: pytest.Config) -> None:
     if problem := nextauth_app.missing():

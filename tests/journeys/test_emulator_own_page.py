@@ -19,7 +19,7 @@ from browser.chromium import Chromium, running_chromium
 from not_tested import REQUIRE, is_required, leave_out
 from provider import Provider, running_provider
 
-pytestmark = [pytest.mark.browser, pytest.mark.slow]
+pytestmark = pytest.mark.browser
 
 PAGE = """<!doctype html>
 <html lang="en"><meta charset="utf-8"><title>Sign in</title><body>

@@ -19,7 +19,7 @@ from test_nextauth import Stage
 
 from bridge.emulator import DEMO_ENVIRONMENT_ID, Emulator, run
 
-pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.timeout(1200)]  # the app may have to be built first
+pytestmark = [pytest.mark.browser, pytest.mark.timeout(1200)]  # the app may have to be built first
 
 DYNAMIC = "dynamic.test"
 EMAIL = "demo@example.com"

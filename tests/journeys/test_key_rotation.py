@@ -117,7 +117,6 @@ def kids(instance: FlaskClient, alg: str = "RS256") -> list[str]:
     return [key["kid"] for key in instance.get("/jwks").json["keys"] if key["alg"] == alg]
 
 
-@pytest.mark.slow
 def test_a_whole_rotation_under_load_fails_no_token_at_anybody(
     make_bridge: Callable[..., Bridge], start: Callable[..., FlaskClient], clock: HeldClock
 ) -> None:

@@ -18,7 +18,7 @@ from served import Command, free_port
 
 from bridge.emulator import Emulator, NewWallet, RunningEmulator, User, run
 
-pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.timeout(1200)]  # an app may have to be built first
+pytestmark = [pytest.mark.browser, pytest.mark.timeout(1200)]  # an app may have to be built first
 
 ADDRESS = "0x52908400098527886E0F7030069857D2E4169EE7"
 UPDATE_FIVE_TIMES = """

@@ -9,7 +9,7 @@ from browser.chromium import Chromium, running_chromium
 from nextauth_visits import COOKIE, Place, need, wait_until
 from test_nextauth import Stage
 
-pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.timeout(1200)]  # the app may have to be built first
+pytestmark = [pytest.mark.browser, pytest.mark.timeout(1200)]  # the app may have to be built first
 
 
 @dataclass

@@ -25,7 +25,7 @@ from bridge.store import Database
 from bridge.store.rotation import Rotation
 from bridge.store.seal import Sealer
 
-pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.timeout(1200)]  # the app may have to be built first
+pytestmark = [pytest.mark.browser, pytest.mark.timeout(1200)]  # the app may have to be built first
 
 EVENT = "http://schemas.openid.net/event/backchannel-logout"
 SHARED = OctKey.import_key("x" * 32)

@@ -14,7 +14,7 @@ from own_page import running_stage
 from page_wallet import installed_wallet
 from served import free_port
 
-pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.timeout(1200)]  # the app may have to be built first
+pytestmark = [pytest.mark.browser, pytest.mark.timeout(1200)]  # the app may have to be built first
 
 
 def test_the_address_of_the_wallet_that_signed_in_is_in_the_apps_session(

@@ -12,7 +12,7 @@ import requests
 from nextauth_visits import COOKIE, STRATEGIES, Place, Visitor, wait_until
 from provider import ADDRESS
 
-pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.timeout(1200)]  # the app may have to be built first
+pytestmark = [pytest.mark.browser, pytest.mark.timeout(1200)]  # the app may have to be built first
 
 
 @pytest.fixture(params=STRATEGIES)

@@ -8,8 +8,6 @@ from not_tested import REQUIRE, is_required, leave_out
 from provider import Provider, running_provider
 from surfing import Surfer
 
-pytestmark = pytest.mark.slow
-
 APP = "http://127.0.0.1:65000"
 CALLBACK, AFTER = f"{APP}/callback", f"{APP}/after"
 REGISTERED = (f"--redirect-uri={CALLBACK}", f"--post-logout-redirect-uri={AFTER}")

@@ -18,7 +18,7 @@ from siwe_wallet import Wallet
 from bridge.emulator.faults import FaultMode
 from bridge.emulator.switches import Switches
 
-pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.timeout(300)]  # the page may have to be built first
+pytestmark = [pytest.mark.browser, pytest.mark.timeout(300)]  # the page may have to be built first
 
 
 @pytest.fixture(scope="module")

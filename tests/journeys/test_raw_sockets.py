@@ -35,7 +35,6 @@ def answer_to(port: int, request: bytes) -> bytes:
         return received
 
 
-@pytest.mark.slow
 def test_a_few_connections_that_send_their_body_slowly_hold_up_nobody_else(port: int) -> None:
     with ExitStack() as held:
         for _ in range(8):
@@ -47,7 +46,6 @@ def test_a_few_connections_that_send_their_body_slowly_hold_up_nobody_else(port:
         assert time.monotonic() - began < 5
 
 
-@pytest.mark.slow
 def test_a_chunked_body_is_read_whole_or_refused(port: int) -> None:
     def chunked(body: bytes) -> bytes:
         return HEAD + b"Transfer-Encoding: chunked\r\n\r\n%x\r\n%b\r\n0\r\n\r\n" % (len(body), body)
@@ -56,7 +54,6 @@ def test_a_chunked_body_is_read_whole_or_refused(port: int) -> None:
     assert b" 413 " in answer_to(port, chunked(b"grant_type=x&x=" + b"A" * 70_000 + b"&grant_type=y"))[:20]
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(
     "request_bytes",
     [

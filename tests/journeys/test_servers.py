@@ -22,8 +22,6 @@ from tls import self_signed
 from bridge.emulator import NewWallet, RunningEmulator
 from bridge.model import TOKEN_EXCHANGE
 
-pytestmark = pytest.mark.slow
-
 ORIGIN = "http://localhost:3000"
 HEAD = b"POST /token HTTP/1.1\r\nHost: x\r\nContent-Type: application/x-www-form-urlencoded\r\n"
 

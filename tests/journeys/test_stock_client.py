@@ -26,7 +26,6 @@ def initialised(tmp_path: Path, dynamic: RunningEmulator) -> tuple[Command, str,
     return command, issuer, dict(line.split("=", 1) for line in made.stdout.splitlines())
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("method", ["client_secret_basic", "client_secret_post"])
 @pytest.mark.parametrize("workers", ["1", "2"])
 def test_authlib_exchanges_a_dynamic_jwt_by_what_discovery_says(
@@ -65,7 +64,6 @@ def test_authlib_exchanges_a_dynamic_jwt_by_what_discovery_says(
         assert secret.encode() not in kept
 
 
-@pytest.mark.slow
 def test_a_refusal_is_one_json_line_in_the_log_with_its_reason_and_without_the_token(
     initialised: tuple[Command, str, dict[str, str]], dynamic: RunningEmulator
 ) -> None:

@@ -19,7 +19,7 @@ from bridge.parts import Parts
 from bridge.store.outbox import Kind, Message, put
 from bridge.store.tables import grants
 
-pytestmark = [pytest.mark.slow, pytest.mark.both_databases]
+pytestmark = pytest.mark.both_databases
 
 SUB = "22222222-2222-4222-8222-222222222222"
 

@@ -64,7 +64,6 @@ def site(tmp_path: Path, dynamic: RunningEmulator) -> Site:
     return Site(command, issuer, printed["AUTH_DYNAMIC_SECRET"], dynamic)
 
 
-@pytest.mark.slow
 def test_of_many_at_once_over_two_processes_one_takes_an_assertion(site: Site) -> None:
     with site.serving(workers=2), ThreadPoolExecutor(16) as pool:
         for assertion in site.assertions(5):
@@ -72,7 +71,6 @@ def test_of_many_at_once_over_two_processes_one_takes_an_assertion(site: Site) -
             assert statuses == {200: 1, 400: 15}
 
 
-@pytest.mark.slow
 def test_what_was_taken_before_a_kill_is_not_taken_again_after_it(site: Site) -> None:
     assertions = site.assertions(60)
     with site.serving(workers=1) as server, ThreadPoolExecutor(4) as pool:

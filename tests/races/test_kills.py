@@ -17,7 +17,7 @@ from bridge.app import create_app
 from bridge.model import REFRESH_TOKEN, TOKEN_EXCHANGE
 from bridge.store.handles import digest_of
 
-pytestmark = [pytest.mark.slow, pytest.mark.both_databases]
+pytestmark = pytest.mark.both_databases
 
 
 class Site:

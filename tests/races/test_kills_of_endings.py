@@ -28,7 +28,7 @@ from bridge.store.grants import Ground
 from bridge.store.sessions import SignIn
 from bridge.web.browser import Cookies
 
-pytestmark = [pytest.mark.slow, pytest.mark.both_databases]
+pytestmark = pytest.mark.both_databases
 
 POLICY = SessionPolicy(idle_ttl=86400, absolute_ttl=30 * 86400)
 HEADER = "x-dynamic-signature-256"

@@ -19,7 +19,7 @@ from bridge.store import Database, receivers
 from bridge.store.outbox import Kind
 from bridge.store.tables import grants
 
-pytestmark = [pytest.mark.slow, pytest.mark.both_databases]
+pytestmark = pytest.mark.both_databases
 
 MANY = 10_000
 TOLD = replace(APP, client_id="told", backchannel_logout_uri="https://app.example.com/logout")

@@ -116,7 +116,6 @@ def test_what_another_client_left_in_the_session_does_not_lift_the_limits(databa
             assert tx.exec_driver_sql("SHOW transaction_isolation").scalar() == "read committed"
 
 
-@pytest.mark.slow
 def test_who_waits_too_long_in_the_queue_is_told_to_come_again(database: Database, url: str) -> None:
     with ExitStack() as held:
         for _ in range(SERVER_CONNECTIONS):

@@ -17,7 +17,6 @@ JWT = "urn:ietf:params:oauth:token-type:jwt"
 TABS = 50
 
 
-@pytest.mark.slow
 @pytest.mark.both_databases
 def test_fifty_refreshes_of_one_token_at_once_are_all_answered_with_one_successor(
     url: str, tmp_path: Path, dynamic: RunningEmulator

@@ -93,3 +93,12 @@ def test_a_thread_that_has_not_looked_for_ten_minutes_hangs(database: Database) 
     assert background.problem(clock()) == "hangs"
     background.run_due()
     assert background.problem(clock()) is None
+
+
+def test_a_lease_from_before_the_clock_was_set_back_binds_nobody(database: Database) -> None:
+    with database.writing() as tx:
+        assert leases.take(tx, "sweep", 10_000, seconds=50)
+        assert not leases.take(tx, "sweep", 10_000 - leases.CLOCKS_DIFFER, seconds=50), "a clock that is behind"
+        assert leases.take(tx, "sweep", 10_000 - 3600, seconds=50)
+        assert not leases.take(tx, "sweep", 10_000 - 3551, seconds=50)
+        assert leases.take(tx, "sweep", 10_000 - 3550, seconds=50)

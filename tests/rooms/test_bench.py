@@ -30,7 +30,6 @@ EXCHANGES = {
 CASES = EXCHANGES | {"code RS256", "refresh RS256", "userinfo", "introspection", "discovery", "jwks"}
 
 
-@pytest.mark.slow
 def test_a_quick_run_measures_every_case(tmp_path: Path) -> None:
     done = subprocess.run(
         [*BENCH, "--json", tmp_path / "f"], cwd=ROOT, capture_output=True, text=True, timeout=40, check=False
@@ -50,7 +49,6 @@ def test_a_quick_run_measures_every_case(tmp_path: Path) -> None:
     assert figures["memory"]["growth_kib"] < 4096  # threads warm up; the full run shows whether it is flat
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_stopped_run_leaves_no_process_and_no_file(number: signal.Signals, tmp_path: Path) -> None:
     with subprocess.Popen(
@@ -65,7 +63,6 @@ def test_a_stopped_run_leaves_no_process_and_no_file(number: signal.Signals, tmp
     assert not list(tmp_path.iterdir())
 
 
-@pytest.mark.slow
 def test_a_failed_run_leaves_no_process() -> None:
     folders: list[Path] = []
 

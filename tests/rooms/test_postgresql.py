@@ -210,7 +210,6 @@ def test_a_server_that_is_away_is_unavailable_until_it_is_back(own_postgresql: P
         fill_pool(database)
 
 
-@pytest.mark.slow
 def test_a_server_that_freezes_holds_nobody(own_postgresql: PostgresServer) -> None:
     frozen: list[int] = []
 
@@ -239,7 +238,6 @@ def test_a_server_with_no_connection_left_is_unavailable(own_postgresql: Postgre
             assert answers_again(second)
 
 
-@pytest.mark.slow
 def test_who_waits_for_another_to_migrate_waits_longer_than_for_a_row(database: Database) -> None:
     with ThreadPoolExecutor(1) as pool:
         with database.migrating() as tx:
