@@ -23,8 +23,6 @@ from bridge.emulator import RunningEmulator
 from bridge.metrics.folder import folder_of_a_server
 from bridge.model import TOKEN_EXCHANGE
 
-pytestmark = pytest.mark.slow
-
 ORIGIN = "http://localhost:3000"
 TOKEN = "metrics-token-of-the-tests-0123456789"
 RULES = Path(__file__).parents[2] / "deploy" / "alerts.yaml"
@@ -100,8 +98,8 @@ def workers_that_answer(url: str) -> float:
     return value(scrape(url), "workers")
 
 
-def wait_until(what: Any, *, within: float = 20) -> None:
-    give_up_at = time.monotonic() + within
+def wait_until(what: Any) -> None:
+    give_up_at = time.monotonic() + 60
     while not what():
         assert time.monotonic() < give_up_at
         time.sleep(0.05)
@@ -124,11 +122,10 @@ def test_every_worker_tells_what_all_have_counted_and_a_dead_one_takes_nothing_a
             assert value(found, "events_total", event="issued") == 20
         before = counters(scrape(url))
         killed = workers_of(server.pid)
-        for number, worker in enumerate(killed):
+        for worker in killed:
             os.kill(worker, signal.SIGKILL)
             wait_until(lambda gone=worker: gone not in workers_of(server.pid) and len(workers_of(server.pid)) == 2)
             wait_until(lambda: workers_that_answer(url) == 2)
-            time.sleep(0 if number else 6)  # granian takes two deaths of one worker within 5.5 s for a crash loop
         after = counters(scrape(url))
         assert not [key for key, number in before.items() if after.get(key, 0) < number], "no counter goes back"
         assert exchange(url, command, dynamic)[0] == 200
@@ -179,16 +176,19 @@ def test_each_request_is_one_line_of_json_with_the_id_that_the_answer_has(
     assert all(line["ms"] > 0 and line["peer"] == "127.0.0.1" for line in found.values())
 
 
-def test_before_it_stops_it_says_so_and_goes_on_answering(command: Command, port: int, url: str) -> None:
-    command = Command(command.folder, {**command.environ, "BRIDGE_DRAIN_DELAY": "3"})
+def test_before_it_stops_it_says_so_and_goes_on_answering_until_it_is_told_again(
+    command: Command, port: int, url: str
+) -> None:
+    command = Command(command.folder, {**command.environ, "BRIDGE_DRAIN_DELAY": "120"})
     with command.serving("--port", str(port), "--workers", "2", url=url) as server:
         parts = json.loads(ask(url, "/readyz")[1])["parts"]
         assert (parts["server"], parts["background"], parts["signing keys"]) == ("ok", "ok", "ok")
         server.send_signal(signal.SIGTERM)
-        wait_until(lambda: ask(url, "/readyz")[0] == 503, within=2)
+        wait_until(lambda: ask(url, "/readyz")[0] == 503)
         assert json.loads(ask(url, "/readyz")[1])["parts"]["server"] == "stopping"
         assert ask(url, "/jwks")[0] == ask(url, "/healthz")[0] == 200
-        assert server.wait(timeout=20) == 0
+        server.send_signal(signal.SIGTERM)  # whoever asks again is in a hurry
+        assert server.wait(timeout=60) == 0
 
 
 def test_without_a_token_there_are_no_metrics_and_no_folder(command: Command, port: int, url: str) -> None:
