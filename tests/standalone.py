@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from instances import ORIGIN, SCOPES, Instance
-from loading import Device
+from loading import NOBODY_TOO_OFTEN, Device
 from served import Command, free_port
 
 from bridge.emulator import Emulator, NewWallet, RunningEmulator, User, run
@@ -55,6 +55,7 @@ def standalone(
         environ = {
             "DYNAMIC_API_BASE_URL": dynamic.base_url,
             "BRIDGE_DEVELOPMENT": "true",
+            "BRIDGE_LIMITS": NOBODY_TOO_OFTEN,
             "BRIDGE_DATABASE_URL": url,
             **settings,
         }
