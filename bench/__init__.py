@@ -7,6 +7,7 @@
     cases   what is asked of the server
     rounds  server and cryptography in turns; medians
     table   the figures for people
+    slow    how everybody else fares while Dynamic is slow
 
 Nothing in the server knows that it is measured.
 """

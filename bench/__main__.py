@@ -8,7 +8,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from types import FrameType
 
-from bench import BenchFailed
+from bench import BenchFailed, slow
 from bench.rounds import FULL, QUICK, measure
 from bench.table import as_document, as_text
 from bench.targets import targets
@@ -27,6 +27,7 @@ def main() -> int:
         with ExitStack() as held:
             found = targets(held, quick=arguments.quick, say=_say)
             measured = measure(found, QUICK if arguments.quick else FULL, _say)
+        waits = [] if arguments.quick else slow.on_both(_say, seconds=15)
     except BenchFailed as failed:
         print(failed, file=sys.stderr)
         return 1
@@ -34,6 +35,7 @@ def main() -> int:
         print("Stopped.", file=sys.stderr)
         return 130
     print(as_text(measured))
+    print(slow.as_text(waits) if waits else "")
     if arguments.json is not None:
         arguments.json.write_text(json.dumps(as_document(measured), indent=2) + "\n", encoding="utf-8")
     return 0

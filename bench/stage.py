@@ -8,12 +8,13 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from bench import BenchFailed
+from bridge.config.settings import DEFAULT_LIMITS
 from bridge.emulator import RunningEmulator, run
 
 HOST = "127.0.0.1"
@@ -55,11 +56,15 @@ class Stage:
 
 @contextmanager
 def staged(
-    dynamic: RunningEmulator | None = None, *, workers: int = 1, database_url: str | None = None
+    dynamic: RunningEmulator | None = None,
+    *,
+    workers: int = 1,
+    database_url: str | None = None,
+    settings: Mapping[str, str] | None = None,
 ) -> Iterator[Stage]:
     """A whole bridge, empty but for two clients; every process of it has ended when this ends, however it ends.
 
-    `database_url`: of an empty PostgreSQL database, in place of a file.
+    `database_url`: of an empty PostgreSQL database, in place of a file. `settings`: of the server's environment.
     """
     with ExitStack() as held:
         dynamic = dynamic or held.enter_context(run())
@@ -68,7 +73,7 @@ def staged(
         issuer = f"http://{HOST}:{port}"
         rs256, es256 = _set_up(folder, issuer, dynamic, database_url)
         began = time.monotonic()
-        server = _serve(folder, port, dynamic, workers)
+        server = _serve(folder, port, {**environment(dynamic), **(settings or {})}, workers)
         try:
             _await_ready(server, port, folder)
             cold_start = time.monotonic() - began
@@ -101,6 +106,9 @@ def _set_up(
     )
 
 
+_LIMITS = ",".join(f"{name}=900000000/minute" for name in DEFAULT_LIMITS)  # everything is counted, nobody refused
+
+
 def _command(folder: Path, dynamic: RunningEmulator, *words: str) -> str:
     """What one of our own commands prints."""
     done = subprocess.run(
@@ -116,12 +124,12 @@ def _command(folder: Path, dynamic: RunningEmulator, *words: str) -> str:
     return done.stdout
 
 
-def _serve(folder: Path, port: int, dynamic: RunningEmulator, workers: int) -> subprocess.Popen[bytes]:
+def _serve(folder: Path, port: int, environ: Mapping[str, str], workers: int) -> subprocess.Popen[bytes]:
     with (folder / "server.log").open("wb") as log:
         return subprocess.Popen(
             [sys.executable, "-m", "bridge.cli", "serve", "--workers", str(workers), "--port", str(port)],
             cwd=folder,
-            env=environment(dynamic),
+            env=environ,
             stdout=log,
             stderr=log,
             start_new_session=True,  # a group of its own: to be counted, and ended, as a whole
@@ -160,7 +168,7 @@ def end(server: subprocess.Popen[bytes]) -> None:
 def environment(dynamic: RunningEmulator) -> dict[str, str]:
     """This process's environment without the settings of a real bridge, and the emulator's address."""
     mine = {name: value for name, value in os.environ.items() if not name.startswith(("BRIDGE_", "DYNAMIC_", "NEXT_"))}
-    return {**mine, "DYNAMIC_API_BASE_URL": dynamic.base_url}
+    return {**mine, "DYNAMIC_API_BASE_URL": dynamic.base_url, "BRIDGE_LIMITS": _LIMITS}
 
 
 def free_port() -> int:

@@ -5,8 +5,9 @@
     old (< 24 h)         refreshed before use; if that fails, served all the same and refreshed in the background
     cold, or older       refreshed before use; if that fails, Unavailable, and refreshed in the background
 
-After a failure nobody waits for a refresh until one has succeeded. An unknown kid, or a signature that does not fit,
-may ask for one early refresh per cool-down (threats A5 to A7).
+After a failure nobody waits for a refresh until one has succeeded, or nobody has tried for a while. Never do more than
+a few wait at once: they would take the threads that others need. An unknown kid, or a signature that does not fit, may
+ask for one early refresh per cool-down (threats A5 to A7).
 """
 
 import logging
@@ -27,6 +28,8 @@ Load = Callable[[float], Mapping[str, VerificationKey]]
 
 AGEING, OLD, DEAD = 300, 600, 86_400  # ages in seconds
 COOL_DOWN, RETRY_PAUSE = 30, 5  # seconds
+FORGOTTEN = 30  # seconds after which a failure says nothing of the source as it is now: nobody asked for keys meanwhile
+MOST_WAITING = 8  # callers of one key set; whoever comes then gets what there is
 FOREGROUND_DEADLINE, BACKGROUND_DEADLINE = 1.5, 5.0  # seconds
 
 
@@ -51,6 +54,7 @@ class KeySet:
         self._asked_early_at: int | None = None
         self._tries = 0
         self._fetching = threading.Lock()
+        self._places = threading.BoundedSemaphore(MOST_WAITING)
 
     def get(self, kid: str) -> VerificationKey | None:
         """The key of that id, or None if the issuer publishes none. Raises Unavailable(KEYS_UNAVAILABLE)."""
@@ -66,10 +70,14 @@ class KeySet:
         key = self._find(self._refreshed() or {}, known.kid)
         return key if key is not None and key.key != known.key else None
 
+    def warm(self) -> None:
+        """Begin to fetch the keys, before the first request has to wait for them."""
+        self._refresh_behind()
+
     def keep_fresh(self, now: int) -> None:
-        """Fetch the keys anew if they age and somebody has asked for them: for a thread beside the requests."""
+        """Fetch the keys anew if they age, or were asked for in vain: for a thread beside the requests."""
         del now
-        if self._kept is not None and self._since(self._kept.fetched_at) >= AGEING:
+        if self._tries and (self._kept is None or self._since(self._kept.fetched_at) >= AGEING):
             self._refresh_behind()
 
     def age(self) -> int | None:
@@ -82,7 +90,7 @@ class KeySet:
     def _current(self) -> Mapping[str, VerificationKey]:
         kept = self._kept
         age = DEAD if kept is None else self._since(kept.fetched_at)
-        if age >= OLD and self._failed_at is None:
+        if age >= OLD and (self._failed_at is None or self._since(self._failed_at) >= FORGOTTEN):
             self._refreshed()
             kept = self._kept
         elif age >= AGEING:
@@ -95,14 +103,19 @@ class KeySet:
         """What a fetch brought, be it ours or the one that was under way; None if it brought nothing in time."""
         about_to_wait()
         tries = self._tries
-        if not self._fetching.acquire(timeout=FOREGROUND_DEADLINE):
+        if not self._places.acquire(blocking=False):
             return None
         try:
-            if self._tries == tries:
-                return self._fetch(FOREGROUND_DEADLINE)
-            return self._kept.keys if self._kept is not None and self._failed_at is None else None
+            if not self._fetching.acquire(timeout=FOREGROUND_DEADLINE):
+                return None
+            try:
+                if self._tries == tries:
+                    return self._fetch(FOREGROUND_DEADLINE)
+                return self._kept.keys if self._kept is not None and self._failed_at is None else None
+            finally:
+                self._fetching.release()
         finally:
-            self._fetching.release()
+            self._places.release()
 
     def _refresh_behind(self) -> None:
         paused = self._failed_at is not None and self._since(self._failed_at) < RETRY_PAUSE

@@ -18,6 +18,11 @@ def never_on_this_thread() -> None:
     _thread.never = True
 
 
+def may_wait() -> bool:
+    """Whether this thread may."""
+    return not getattr(_thread, "never", False)
+
+
 def about_to_wait() -> None:
     """Raises MustWait on a thread that may not. Called before anything is done for the sake of the answer."""
     if getattr(_thread, "never", False):

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 
 from bridge.model import Client
 
-KEPT_AFTER_EXPIRY = 60
+KEPT_AFTER_EXPIRY = 7200
 
 INVALID, ENDED, EXPIRED, REUSED = (
     "refresh_token_invalid",

@@ -16,7 +16,8 @@ import click
 
 from bridge.cli.configured import configured
 from bridge.config.settings import Config
-from bridge.errors import Unavailable
+from bridge.errors import SchemaOld, Unavailable
+from bridge.store import Database
 
 log = logging.getLogger(__name__)
 
@@ -80,6 +81,8 @@ def load_app(config: Config) -> Any:
     threading.Thread(target=_end_with_the_parent, name="parent", daemon=True).start()
     logs.set_up(config.log_level)
     door, parts = _once_the_database_answers(lambda: rsgi_app(config))
+    for known in parts.verifier.known.values():
+        known.keys.warm()
     Background(parts.database, jobs(config, parts)).start()
     start_delivery(config, parts)
     return door
@@ -110,11 +113,18 @@ def prepare(config: Config) -> None:
 
     Raises SchemaMismatch, SealBroken and Unavailable.
     """
-    from bridge.cli.schema import upgrade
     from bridge.parts import assemble
-    from bridge.store import Database
 
     with Database(config.database_url) as database:
         if database.is_sqlite:
-            upgrade(database)
+            _bring_up_to_date(database)
     assemble(config).close()
+
+
+def _bring_up_to_date(database: Database) -> None:
+    try:
+        database.check_schema()
+    except SchemaOld:
+        from bridge.cli.schema import upgrade  # it takes a tenth of a second to import
+
+        upgrade(database)

@@ -30,16 +30,17 @@ class BackchannelLogout:
             return Result(Verdict.POINTLESS, "no backchannel_logout_uri")
         token = self._mint.logout_token(client, sub=message.facts["sub"], sid=message.facts["sid"], now=now)
         try:
-            status = self._fetcher.post_form(
+            answer = self._fetcher.post_form(
                 client.backchannel_logout_uri, {"logout_token": token}, deadline=CALL_DEADLINE
             )
         except NotCalled as why:
             return Result(Verdict.NOT_TRIED, str(why))
         except FetchFailed as why:
             return Result(Verdict.AWAY, str(why))
-        if status in (200, 204):
+        if answer.status in (200, 204):
             return DONE
-        return Result(Verdict.REFUSED if status == 400 else Verdict.AWAY, f"status {status}")
+        verdict = Verdict.REFUSED if answer.status == 400 else Verdict.AWAY
+        return Result(verdict, f"status {answer.status}", rest=answer.retry_after or 0)
 
     def entry(self, message: Message, *, delivered: bool, attempts: int, error: str, now: int) -> AuditEntry:
         """That the client was told, or could not be."""

@@ -21,10 +21,11 @@ class Verdict(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """A verdict, and a short word for the failure."""
+    """A verdict, a short word for the failure, and the seconds for which a receiver that is away asked to be left."""
 
     verdict: Verdict
     error: str = ""
+    rest: int = 0
 
 
 DONE, MORE = Result(Verdict.DONE), Result(Verdict.MORE)

@@ -27,6 +27,7 @@ BATCH = 8  # messages that a thread claims at once
 LEASE = 30  # seconds that they are its own
 DEADLINE = 6  # seconds that one attempt takes at most
 TURN = 5.0  # seconds that a thread stays with one receiver
+SET_BACK = 60  # seconds that the clock may go back without what was noted by it losing its sense
 
 _STOPS_THE_LANE = (Verdict.AWAY, Verdict.NOT_TRIED)
 
@@ -43,6 +44,7 @@ class Delivery:
         self._busy: Counter[Lane] = Counter()
         self._changing = threading.Lock()
         self._reachable = True
+        self._looked_at = 0
 
     def run_due(self, now: int) -> None:
         """Do here and now all that is due at that moment, one after the other. Raises Unavailable."""
@@ -77,14 +79,23 @@ class Delivery:
 
     def _look(self) -> list[Lane] | None:
         """What is due, in no order that could favour anybody; None while the database is away."""
+        now = self._clock()
         try:
-            due = self._due(self._clock())
+            if now < self._looked_at - SET_BACK:
+                self._after_the_clock_was_set_back(now)
+            self._looked_at = now
+            due = self._due(now)
         except Unavailable as why:
             self._say_unreachable(why)
             return None
         self._reachable = True
         random.shuffle(due)
         return sorted(due, key=lambda lane: self._busy[lane])
+
+    def _after_the_clock_was_set_back(self, now: int) -> None:
+        with self._turns.writing() as tx:
+            made_due = outbox.make_due(tx, now)
+        log.warning("the clock was set back", extra={"made_due": made_due})
 
     def _start(self, lane: Lane) -> None:
         with self._changing:

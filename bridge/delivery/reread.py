@@ -1,7 +1,7 @@
 """Asking Dynamic how a user is now, where one of its events told that they changed and not how."""
 
 from bridge.delivery.carriers import DONE, Result, Verdict
-from bridge.errors import FetchFailed, NotCalled
+from bridge.errors import AnsweredOtherwise, FetchFailed, NotCalled
 from bridge.history import AuditEntry
 from bridge.lifecycle.dynamic_events import DynamicEvents
 from bridge.store.outbox import Message
@@ -20,7 +20,8 @@ class RereadUser:
         except NotCalled as why:
             return Result(Verdict.NOT_TRIED, str(why))
         except FetchFailed as why:
-            return Result(Verdict.AWAY, str(why))
+            rest = why.retry_after if isinstance(why, AnsweredOtherwise) else None
+            return Result(Verdict.AWAY, str(why), rest=rest or 0)
         return DONE if known else Result(Verdict.POINTLESS, "not known any more")
 
     def entry(self, message: Message, *, delivered: bool, attempts: int, error: str, now: int) -> AuditEntry | None:

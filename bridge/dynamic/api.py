@@ -36,17 +36,11 @@ def ask_json(
 def json_of(answer: Fetched, *statuses: int) -> dict[str, Any]:
     """The JSON object in an answer of one of these statuses. Raises FetchFailed."""
     if answer.status not in statuses:
-        raise AnsweredOtherwise(answer.status, _retry_after(answer))
+        raise AnsweredOtherwise(answer.status, answer.retry_after)
     document = answer.json()
     if not isinstance(document, dict):
         raise FetchFailed("answer is no JSON object")
     return document
-
-
-def _retry_after(answer: Fetched) -> int | None:
-    """RFC 9110 section 10.2.3, in seconds alone."""
-    said = next((value for name, value in answer.headers.items() if name.lower() == "retry-after"), "")
-    return int(said) if said.isascii() and said.isdecimal() and len(said) < 6 else None
 
 
 def _url(environment: Environment, path: str) -> str:

@@ -1,5 +1,6 @@
 """Transactions, whatever the database."""
 
+import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from types import TracebackType
@@ -13,12 +14,14 @@ from bridge.errors import Refused, SchemaNewer, SchemaOld, Unavailable
 from bridge.reasons import Reason
 from bridge.store import tables
 from bridge.store.engines import Access, NoAnswer, driver_for
-from bridge.store.transaction import Tx
+from bridge.store.transaction import MustLast, Tx
 from bridge.waiting import about_to_wait
 
 __all__ = ["Database", "Tx", "insert_if_absent"]
 
 T = TypeVar("T")
+
+CONTENDED = 0.5  # seconds for which the loop does not try again what another writer was in the way of
 
 
 class Database:
@@ -30,6 +33,7 @@ class Database:
     def __init__(self, url: str) -> None:
         self._driver = driver_for(url)
         self._engine = self._driver.engine
+        self._contended_until = 0.0  # by time.monotonic(); then the loop leaves what writes to the threads
 
     @property
     def is_sqlite(self) -> bool:
@@ -44,6 +48,13 @@ class Database:
         """A transaction that is committed at the end, and rolled back by any exception. Raises Unavailable."""
         return _Transaction(self, Access.WRITE)
 
+    def noting(self) -> AbstractContextManager[Tx]:
+        """The same for what may be forgotten if the power fails; it does not wait for the disk.
+
+        What it writes lasts from the next transaction that does. Raises Unavailable, and MustLast.
+        """
+        return _Transaction(self, Access.NOTE)
+
     @contextmanager
     def rehearsing(self) -> Iterator[Tx]:
         """A writing transaction of which nothing stays, whatever happens in it. Raises Unavailable."""
@@ -55,16 +66,21 @@ class Database:
         """A writing transaction that may take its time; of several instances one is in it. Raises Unavailable."""
         return _Transaction(self, Access.MIGRATE)
 
-    def decide(self, verb: Callable[[Tx], T]) -> T:
+    def decide(self, verb: Callable[[Tx], T], *, forgettable: bool = False) -> T:
         """What `verb` decides in a writing transaction: a refusal commits, a bug rolls back. Raises Unavailable.
 
         What a refusal leaves behind (a spent code, a closed family) must stay, although the answer is no.
+        `forgettable`: it may be one that does not wait for the disk; if it turns out to write what must last, `verb`
+        runs once more in one that does.
         """
-        with self.writing() as tx:
-            try:
-                return verb(tx)
-            except Refused as refused:
-                refusal = refused
+        try:
+            with self.noting() if forgettable else self.writing() as tx:
+                try:
+                    return verb(tx)
+                except Refused as refused:
+                    refusal = refused
+        except MustLast:
+            return self.decide(verb)
         raise refusal
 
     def check_schema(self) -> None:
@@ -102,7 +118,7 @@ class Database:
         It costs nothing while all is well; asking each connection first would cost every transaction a round trip.
         Raises Unavailable, whatever it is (no such database, a wrong password): no statement of ours is the reason.
         """
-        if not self.is_sqlite:
+        if not self.is_sqlite or (self._contended_until and time.monotonic() < self._contended_until):
             about_to_wait()
         try:
             tx = Tx(self._engine, access)
@@ -115,6 +131,8 @@ class Database:
         except self._driver.error as error:
             lost = self._let_go(tx, error)
             tx.close()
+            self._contended_until = time.monotonic() + CONTENDED
+            about_to_wait()  # for SQLite's other writer: the loop has only had a look
             if not (again and lost) or isinstance(error, NoAnswer):
                 raise _unavailable(error) from error
         else:

@@ -12,8 +12,11 @@ from typing import Any
 from sqlalchemy import URL, Engine, create_engine, event, make_url
 from sqlalchemy.exc import ArgumentError
 
+from bridge.waiting import may_wait
+
 MEMORY = ":memory:"
 BUSY_TIMEOUT = 4000  # milliseconds that a writer waits for another
+LOOP_TIMEOUT = 20  # and that the loop does: long enough for a commit of another worker's, too short to be felt
 MIGRATION_TIMEOUT = 60_000  # and that a migration waits for another instance's
 
 _SQLITE = frozenset({"sqlite", "sqlite+pysqlite"})
@@ -25,6 +28,7 @@ class Access(Enum):
 
     READ = auto()
     WRITE = auto()
+    NOTE = auto()  # writes only what may be forgotten if the power fails now: no promise rests on it
     MIGRATE = auto()
 
 
@@ -91,12 +95,36 @@ def _parsed(url: str) -> URL:
     return parsed.set(drivername=_POSTGRESQL) if parsed.drivername in ("postgres", "postgresql") else parsed
 
 
+_WAIT = {
+    LOOP_TIMEOUT: f"PRAGMA busy_timeout = {LOOP_TIMEOUT}",
+    BUSY_TIMEOUT: f"PRAGMA busy_timeout = {BUSY_TIMEOUT}",
+    MIGRATION_TIMEOUT: f"PRAGMA busy_timeout = {MIGRATION_TIMEOUT}",
+}
+
+
+class _Connection(sqlite3.Connection):
+    """A connection that knows how long it waits for another writer (milliseconds), and whether for the disk."""
+
+    patience = BUSY_TIMEOUT
+    waits_for_disk = True
+
+    def wait_for_others(self, patience: int) -> None:
+        if patience != self.patience:
+            self.execute(_WAIT[patience])
+            self.patience = patience
+
+    def wait_for_disk(self, waits: bool) -> None:
+        if waits is not self.waits_for_disk:
+            self.execute("PRAGMA synchronous = FULL" if waits else "PRAGMA synchronous = NORMAL")
+            self.waits_for_disk = waits
+
+
 def _sqlite(url: URL) -> Driver:
     pool: dict[str, Any] = {}
     if url.database and url.database != MEMORY:
         _make_private(Path(url.database))
         pool = {"pool_size": 4, "max_overflow": 60, "pool_timeout": 4}
-    engine = create_engine(url, hide_parameters=True, **pool)
+    engine = create_engine(url, hide_parameters=True, connect_args={"factory": _Connection}, **pool)
     event.listen(engine, "connect", _prepare_sqlite)
     return Driver(engine, _begin_sqlite, lambda *_: False)
 
@@ -135,10 +163,13 @@ def _switch_to_wal(cursor: Any) -> None:
             return
 
 
-def _begin_sqlite(connection: Any, access: Access) -> None:
-    if access is not Access.MIGRATE:
-        connection.execute("BEGIN" if access is Access.READ else "BEGIN IMMEDIATE")
+def _begin_sqlite(connection: _Connection, access: Access) -> None:
+    if access is Access.READ:
+        connection.execute("BEGIN")
         return
-    connection.execute(f"PRAGMA busy_timeout = {MIGRATION_TIMEOUT}")
+    connection.wait_for_disk(access is not Access.NOTE)
+    patience = MIGRATION_TIMEOUT if access is Access.MIGRATE else BUSY_TIMEOUT if may_wait() else LOOP_TIMEOUT
+    connection.wait_for_others(patience)
     connection.execute("BEGIN IMMEDIATE")
-    connection.execute(f"PRAGMA busy_timeout = {BUSY_TIMEOUT}")
+    if access is Access.MIGRATE:
+        connection.wait_for_others(BUSY_TIMEOUT)

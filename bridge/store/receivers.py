@@ -88,6 +88,11 @@ def begin_anew(tx: Tx, name: str, now: int) -> None:
     tx.execute(update(receivers).where(*failing).values(failing_since=now, failures=1, retry_at=now))
 
 
+def free(tx: Tx, now: int) -> None:
+    """Leave none alone any longer: the clock was set back, and the moments that were noted mean nothing now."""
+    tx.execute(update(receivers).where(receivers.c.retry_at > now).values(retry_at=now))
+
+
 def every(tx: Tx) -> list[Health]:
     """All that are known, those that fail first."""
     healthy = func.coalesce(receivers.c.failing_since, 0) == 0

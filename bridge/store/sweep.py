@@ -20,7 +20,10 @@ from bridge.store.tables import (
 )
 
 BATCH = 500
-KEPT_AFTER_EXPIRY = 60  # seconds; clocks differ, and nothing may be forgotten that another instance still honours
+CLOCKS_DIFFER = 60  # seconds: nothing may be forgotten that another instance still honours
+KEPT_AFTER_EXPIRY = 2 * 3600
+"""Seconds. A clock that was an hour ahead and is set right must have made us forget neither what was taken once or
+taken back, nor what somebody still holds."""
 
 
 def sweep(database: Database, now: int, *, audit_retention: int) -> dict[str, int]:
@@ -29,19 +32,19 @@ def sweep(database: Database, now: int, *, audit_retention: int) -> dict[str, in
     A spent refresh token is remembered until it would have been idle for too long: so long its reuse is noticed. One
     transaction per batch. Raises Unavailable.
     """
-    past = now - KEPT_AFTER_EXPIRY
+    past, just_past = now - KEPT_AFTER_EXPIRY, now - CLOCKS_DIFFER
     return {
         table.name: _sweep_table(database, table, expired)
         for table, expired in (
-            (seen_assertions, seen_assertions.c.expires_at < now),
-            (upstream_sessions, upstream_sessions.c.expires_at < now),
-            (upstream_sids, upstream_sids.c.expires_at < now),
-            (webhook_events, webhook_events.c.expires_at < now),
-            (client_credentials, client_credentials.c.not_after < now),
+            (seen_assertions, seen_assertions.c.expires_at < past),
+            (upstream_sessions, upstream_sessions.c.expires_at < past),
+            (upstream_sids, upstream_sids.c.expires_at < past),
+            (webhook_events, webhook_events.c.expires_at < past),
+            (client_credentials, client_credentials.c.not_after < past),
             (refresh_tokens, refresh_tokens.c.expires_at < past),
             (grants, grants.c.expires_at < past),
             (codes, codes.c.forget_at < past),
-            (requests, requests.c.expires_at < past),
+            (requests, requests.c.expires_at < just_past),  # anybody can make them, and losing one costs a click
             (sessions, sessions.c.expires_at < past),
             (revoked_tokens, revoked_tokens.c.expires_at < past),
             (audit, audit.c.at < now - audit_retention),

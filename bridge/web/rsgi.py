@@ -6,12 +6,14 @@ Pages, what has to wait for others, and everything that asks a database server g
 
 import asyncio
 import sys
-from collections.abc import Iterable
+import time
+from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from io import BytesIO
-from typing import Any
+from typing import Any, TypeVar
 
-from bridge.oauth.request import MAX_BODY_BYTES, Answer, HttpRequest
+from bridge.oauth.request import MAX_BODY_BYTES, Answer, HttpRequest, json_answer
 from bridge.waiting import MustWait, never_on_this_thread
 from bridge.web.endpoints import READ_HEADERS, Route, Routes, answer_to, bug_answer, error_answer
 from bridge.web.peers import peer_of
@@ -19,10 +21,12 @@ from bridge.web.peers import peer_of
 MAX_LINE = 8190  # characters of path and query
 BODY_DEADLINE = 10  # seconds for a body to arrive in
 THREADS = 32  # as many as may ask a database server at once
+PATIENCE = 4.0  # seconds that a request may stand in line for a thread: whoever asked may have gone
 _SWITCH_INTERVAL = 0.001  # seconds that a thread may keep the loop waiting
 _TOO_LARGE = bytes(MAX_BODY_BYTES + 1)
 
 _Headers = list[tuple[str, str]]
+T = TypeVar("T")
 
 
 class RsgiDoor:
@@ -67,9 +71,11 @@ class RsgiDoor:
         peer = peer_of(scope.client.rpartition(":")[0].strip("[]"), forwarded, self._proxies)
         route = self._routes.find(scope.path)
         if route is None:
-            environ = _environ(scope, body, peer)
-            status, headers, page = await self._loop.run_in_executor(self._threads, self._page, environ)
-            protocol.response_bytes(status, headers, page)
+            found = await self._on_a_thread(self._page, _environ(scope, body, peer))
+            if found is None:
+                _send(protocol, _too_late())
+            else:
+                protocol.response_bytes(*found)
             return
         read = scope.headers.get
         headers_read = {name: value for name in READ_HEADERS if (value := read(name)) is not None}
@@ -83,7 +89,16 @@ class RsgiDoor:
                 return answer_to(route, request)
             except MustWait:
                 pass
-        return await self._loop.run_in_executor(self._threads, answer_to, route, request)
+        return await self._on_a_thread(answer_to, route, request) or _too_late()
+
+    async def _on_a_thread(self, work: Callable[..., T], *arguments: Any) -> T | None:
+        """What `work` answers; None if its turn came too late, for those before it had to wait for others too long."""
+        asked_at = time.monotonic()
+
+        def in_turn() -> T | None:
+            return None if time.monotonic() - asked_at > PATIENCE else work(*arguments)
+
+        return await self._loop.run_in_executor(self._threads, in_turn)
 
     def _page(self, environ: dict[str, Any]) -> tuple[int, _Headers, bytes]:
         """What Flask answers."""
@@ -100,6 +115,11 @@ class RsgiDoor:
             answer = bug_answer(error)
             return answer.status, list(answer.headers.items()), answer.body
         return status, headers, body
+
+
+def _too_late() -> Answer:
+    answer = json_answer(503, {"error": "temporarily_unavailable", "error_description": "Too busy"})
+    return replace(answer, headers={**answer.headers, "Retry-After": "5"})
 
 
 def _send(protocol: Any, answer: Answer, *, body: bool = True) -> None:

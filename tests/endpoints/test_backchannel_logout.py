@@ -14,7 +14,7 @@ from bridge.delivery import pace
 from bridge.delivery.deliver import Delivery
 from bridge.history import OPERATOR
 from bridge.lifecycle.endings import revoke_user
-from bridge.store.outbox import Kind, Message, put
+from bridge.store.outbox import Kind, Lane, Message, put
 
 pytestmark = pytest.mark.both_databases
 SHARED = {**WEB, "assertion_origins": ("https://app.example.com",)}
@@ -157,6 +157,37 @@ def test_another_answer_means_that_the_receiver_is_away(
     told.clock.forward(6)
     delivery.run_due(told.clock())
     assert (outbox(told), len(receiver.tokens)) == ([], 20)
+
+
+@pytest.mark.parametrize(("asked", "granted"), [("1200", 1200), ("999999", pace.LONGEST_REST), ("1", 4)])
+def test_a_receiver_is_left_alone_for_as_long_as_it_asks_within_reason(
+    told: Bridge, delivery: Delivery, receiver: Receiver, asked: str, granted: int
+) -> None:
+    receiver.status, receiver.headers = 503, {"Retry-After": asked}
+    owe(told, 3)
+    delivery.run_due(told.clock())
+    receiver.status = 200
+    told.clock.forward(granted - 1)
+    delivery.run_due(told.clock())
+    assert receiver.arrived == 1
+    told.clock.forward(3)
+    delivery.run_due(told.clock())
+    assert len(receiver.tokens) == 3
+
+
+def test_a_clock_that_was_set_back_makes_nobody_wait_for_what_is_owed(
+    told: Bridge, delivery: Delivery, receiver: Receiver
+) -> None:
+    receiver.status = 503
+    owe(told, 3)
+    delivery.run_due(told.clock())
+    delivery._look()
+    assert receiver.arrived == 1, "and its receiver is left alone for now"
+    receiver.status = 200
+    told.clock.forward(-3600)
+    assert delivery._look() == [Lane(Kind.BACKCHANNEL_LOGOUT, "app")]
+    delivery.run_due(told.clock())
+    assert len(receiver.tokens) == 3
 
 
 def test_a_receiver_that_is_down_for_an_hour_hears_of_everything_when_it_is_back(

@@ -1,6 +1,10 @@
 """A thread that may not wait for others answers what needs nobody, and gives the rest up before it has done a thing."""
 
+import sqlite3
+import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from threading import Thread
 from typing import Any
 
@@ -8,6 +12,7 @@ import pytest
 from conftest import APP_ORIGIN, OFFLINE, Bridge
 
 from bridge.dynamic.allowance import BURST
+from bridge.store.database import CONTENDED
 from bridge.waiting import MustWait, never_on_this_thread
 
 
@@ -54,6 +59,26 @@ def test_an_unknown_kid_asks_for_another_thread_without_using_up_its_early_refre
     fresh = bridge.assertion()
     assert isinstance(on_the_loop(lambda: bridge.exchange(fresh)), MustWait)
     assert bridge.exchange(fresh).status_code == 200
+
+
+def test_another_writer_is_waited_for_on_another_thread_and_what_reads_goes_on(bridge: Bridge) -> None:
+    bridge.add_client(**OFFLINE)
+    token = bridge.keep()
+    answer = bridge.refresh(token).json
+    with closing(sqlite3.connect("bridge.db", isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        began = time.monotonic()
+        assert isinstance(on_the_loop(lambda: bridge.refresh(answer["refresh_token"])), MustWait)
+        assert time.monotonic() - began < 1
+        time.sleep(CONTENDED)  # for as long the loop asks for nothing at all
+        assert on_the_loop(lambda: bridge.userinfo(answer["access_token"])).status_code == 200
+        with ThreadPoolExecutor(1) as pool:
+            waiting = pool.submit(bridge.refresh, answer["refresh_token"])
+            time.sleep(0.1)
+            other.execute("ROLLBACK")
+            assert waiting.result(timeout=10).status_code == 200
+    time.sleep(CONTENDED)
+    assert on_the_loop(lambda: bridge.refresh(token)).status_code == 200
 
 
 @pytest.mark.only_postgresql

@@ -64,3 +64,12 @@ def test_a_lease_is_taken_once_and_again_when_it_is_over(database: Database) -> 
         assert not leases.take(tx, "sweep", 149, seconds=50)
         assert leases.take(tx, "other", 149, seconds=50)
         assert leases.take(tx, "sweep", 150, seconds=50)
+
+
+def test_a_lease_from_before_the_clock_was_set_back_binds_nobody(database: Database) -> None:
+    with database.writing() as tx:
+        assert leases.take(tx, "sweep", 10_000, seconds=50)
+        assert not leases.take(tx, "sweep", 10_000 - leases.CLOCKS_DIFFER, seconds=50), "a clock that is behind"
+        assert leases.take(tx, "sweep", 10_000 - 3600, seconds=50)
+        assert not leases.take(tx, "sweep", 10_000 - 3551, seconds=50)
+        assert leases.take(tx, "sweep", 10_000 - 3550, seconds=50)

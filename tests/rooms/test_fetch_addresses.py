@@ -15,6 +15,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 from test_fetch import FaultServer, answer, failure
 
+from bridge import fetch
 from bridge.errors import FetchFailed
 from bridge.fetch import Fetcher, is_public
 
@@ -84,6 +85,28 @@ def test_a_certificate_that_nobody_vouches_for_is_refused_in_development_too(tmp
         assert failure(fetcher, server.url("https", "localhost"), deadline=2) == "no answer: SSLError"
 
     assert server.requests == []
+
+
+def test_authorities_are_read_once_and_names_are_checked_at_every_call(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    context = self_signed(tmp_path)
+    authorities = tmp_path / "authorities.pem"
+    authorities.write_text((tmp_path / "server.pem").read_text().partition("-----BEGIN PRIVATE KEY")[0])
+    monkeypatch.setattr(fetch, "DEFAULT_CA_BUNDLE_PATH", str(authorities))
+    fetch._trust.cache_clear()
+    with (
+        closing(FaultServer(answer(), context)) as server,
+        closing(Fetcher(development=True)) as fetcher,
+    ):
+        assert fetcher.get(server.url("https", "localhost"), deadline=2).status == 200
+        authorities.unlink()
+        assert fetcher.get(server.url("https", "localhost"), deadline=2).status == 200
+        assert failure(fetcher, server.url("https", "127.0.0.1"), deadline=2) == "no answer: SSLError"
+        assert fetcher.get(server.url("https", "localhost"), deadline=2).status == 200
+
+    assert len(server.requests) == 3
+    fetch._trust.cache_clear()
 
 
 PUBLIC = ("8.8.8.8", "1.1.1.1", "2606:4700:4700::1111", "2a00:1450:4001::1", "::ffff:8.8.8.8", "64:ff9b::808:808")

@@ -11,7 +11,7 @@ from conftest import HeldClock
 from bridge import jwks
 from bridge.errors import FetchFailed, Unavailable
 from bridge.jose import VerificationKey
-from bridge.jwks import AGEING, DEAD, OLD, RETRY_PAUSE, KeySet
+from bridge.jwks import AGEING, DEAD, FORGOTTEN, OLD, RETRY_PAUSE, KeySet
 from bridge.reasons import Reason
 
 A_MOMENT = jwks.FOREGROUND_DEADLINE / 2
@@ -214,6 +214,46 @@ def test_once_healed_old_keys_are_refreshed_before_use_again(warm: KeySet, sourc
     source.publish("k", material=b"second")
     clock.forward(OLD)
     assert outcome(warm) == b"second"
+
+
+@pytest.mark.parametrize("age", [None, OLD, DEAD])
+def test_a_failure_of_long_ago_does_not_cost_the_next_caller_an_answer(
+    age: int | None, keys: KeySet, source: Source, clock: HeldClock
+) -> None:
+    if age is not None:
+        outcome(keys)
+        clock.forward(age)
+    source.broken = True
+    outcome(keys)
+    settle()
+    source.broken = False
+    source.publish("k", material=b"second")
+
+    clock.forward(FORGOTTEN)
+    assert outcome(keys) == b"second"
+
+
+def test_keys_that_were_asked_for_in_vain_are_fetched_before_anybody_asks_again(
+    keys: KeySet, source: Source, clock: HeldClock
+) -> None:
+    keys.keep_fresh(0)
+    settle()
+    assert source.loads == 0, "nobody has asked for them"
+    source.broken = True
+    outcome(keys)
+    source.broken = False
+
+    clock.forward(RETRY_PAUSE)
+    keys.keep_fresh(0)
+    settle()
+    assert keys.age() == 0
+
+
+def test_keys_are_warm_before_the_first_caller_comes(keys: KeySet, source: Source) -> None:
+    keys.warm()
+    settle()
+    assert (keys.age(), source.deadlines) == (0, [jwks.BACKGROUND_DEADLINE])
+    assert outcome(keys) == SERVED
 
 
 # A clock set back

@@ -10,7 +10,7 @@ from conftest import HeldClock
 from test_jwks import REFUSED, SERVED, Source, at_once, material, outcome, settle
 
 from bridge import jwks
-from bridge.jwks import COOL_DOWN, KeySet
+from bridge.jwks import COOL_DOWN, MOST_WAITING, KeySet
 
 A_WHILE = 0.1  # for threads to come to their wait; a test that is right does not depend on it
 
@@ -71,6 +71,17 @@ def test_nobody_waits_longer_than_one_foreground_refresh(keys: KeySet, source: S
         assert {future.result() for future in others} == {REFUSED}
         assert time.monotonic() - began < jwks.FOREGROUND_DEADLINE + 1
         source.gate.set()
+
+    assert outcome(keys) == SERVED
+
+
+def test_a_few_may_wait_and_whoever_comes_then_takes_nobodys_thread(keys: KeySet, source: Source) -> None:
+    with ThreadPoolExecutor(MOST_WAITING) as pool:
+        waiting = crowd(pool, source, keys)
+        assert len(waiting) == MOST_WAITING
+        assert at_once(outcome, keys) == REFUSED
+        source.gate.set()
+        assert {future.result() for future in waiting} == {SERVED}
 
     assert outcome(keys) == SERVED
 
