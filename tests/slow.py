@@ -6,6 +6,11 @@ Whatever has a short form has it in `make test`, unmarked. What is marked says i
 import pytest
 from not_tested import only_when_asked
 
+at_every_point = pytest.mark.parametrize(
+    "stride", [5, pytest.param(1, marks=[pytest.mark.slow, pytest.mark.timeout(600)])]
+)
+"""For kills: each point is tried where there is time, and every fifth one in `make test`."""
+
 
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "slow: takes long, and runs only with -m slow")

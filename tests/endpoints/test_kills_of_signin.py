@@ -1,7 +1,6 @@
 """A kill between any two statements of a sign-in, of a code's redemption, or of what a user does on their own page.
 
-Nothing stands half-written afterwards, and who sends the same again, or begins again, arrives. In `make test` every
-fifth point is tried, by `make test-slow` each one.
+Nothing stands half-written afterwards, and who sends the same again, or begins again, arrives.
 """
 
 import sqlite3
@@ -17,14 +16,13 @@ from accounts import IPHONE, Person, at_the_operators, forms_of, forms_to, perso
 from browsing import CALLBACK, SIGNIN_ORIGIN, WEB, Browser, parameters
 from conftest import Bridge
 from killing import Answer, Visit, visit_with_kill
+from slow import at_every_point
 from sqlalchemy import make_url
 from werkzeug.test import TestResponse
 
 from bridge.model import AUTHORIZATION_CODE
 
-EACH_POINT = pytest.param(1, marks=[pytest.mark.slow, pytest.mark.timeout(600)])
-
-pytestmark = [pytest.mark.both_databases, pytest.mark.parametrize("stride", [5, EACH_POINT])]
+pytestmark = [pytest.mark.both_databases, at_every_point]
 
 ASKED = {"scope": "openid email offline_access"}
 

@@ -60,6 +60,7 @@ def test_a_rotation_by_command_says_from_when_the_new_key_signs_and_is_not_begun
     assert command("keys", "rotate", "--alg", "HS256").returncode == 2
 
 
+@pytest.mark.slow
 def test_a_leaked_key_is_withdrawn_and_another_signs_in_its_place(command: Command) -> None:
     (leaked,) = listed(command, alg="RS256")
     command("keys", "rotate", "--alg", "RS256")
@@ -84,6 +85,7 @@ def test_a_key_that_does_not_sign_is_withdrawn_without_a_successor(command: Comm
     assert len(listed(command)) == 3
 
 
+@pytest.mark.slow
 def test_the_secret_keys_are_changed_without_one_being_told(command: Command) -> None:
     old = dict(line.split("=", 1) for line in (command.folder / "bridge.env").read_text().splitlines())[
         "BRIDGE_SECRET_KEYS"

@@ -4,25 +4,25 @@ import socket
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, suppress
-from pathlib import Path
 from urllib.request import urlopen
 
 import pytest
 from served import command_for, free_port
 
-from bridge.emulator import RunningEmulator
+from bridge.emulator import run
 
 HEAD = b"POST /token HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Type: application/x-www-form-urlencoded\r\n"
 
 
-@pytest.fixture
-def port(tmp_path: Path, dynamic: RunningEmulator) -> Iterator[int]:
-    command = command_for(tmp_path, dynamic)
+@pytest.fixture(scope="module")
+def port(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
     port = free_port()
     issuer = f"http://localhost:{port}"
-    assert command("init", "--environment-id", dynamic.emulator.environment_id, "--issuer", issuer).returncode == 0
-    with command.serving("--port", str(port), url=issuer):
-        yield port
+    with run() as dynamic:
+        command = command_for(tmp_path_factory.mktemp("bridge"), dynamic)
+        assert command("init", "--environment-id", dynamic.emulator.environment_id, "--issuer", issuer).returncode == 0
+        with command.serving("--port", str(port), url=issuer):
+            yield port
 
 
 def answer_to(port: int, request: bytes) -> bytes:

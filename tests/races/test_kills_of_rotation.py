@@ -6,15 +6,15 @@ import pytest
 from conftest import Bridge
 from databases import rows
 from killing import rotation_with_kill
+from slow import at_every_point
 
 from bridge.keylife import KEPT, LEAD
 from bridge.store.rotation import Rotation
 from bridge.store.seal import Sealer
 
 INTERVAL = 30 * 86400
-EACH_POINT = pytest.param(1, marks=[pytest.mark.slow, pytest.mark.timeout(300)])
 
-pytestmark = [pytest.mark.both_databases, pytest.mark.parametrize("stride", [4, EACH_POINT])]
+pytestmark = [pytest.mark.both_databases, at_every_point]
 
 
 @pytest.fixture
