@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from bench import BenchFailed
+from bridge.config.settings import DEFAULT_LIMITS
 from bridge.emulator import RunningEmulator, run
 
 HOST = "127.0.0.1"
@@ -105,6 +106,9 @@ def _set_up(
     )
 
 
+_LIMITS = ",".join(f"{name}=900000000/minute" for name in DEFAULT_LIMITS)  # everything is counted, nobody refused
+
+
 def _command(folder: Path, dynamic: RunningEmulator, *words: str) -> str:
     """What one of our own commands prints."""
     done = subprocess.run(
@@ -164,7 +168,7 @@ def end(server: subprocess.Popen[bytes]) -> None:
 def environment(dynamic: RunningEmulator) -> dict[str, str]:
     """This process's environment without the settings of a real bridge, and the emulator's address."""
     mine = {name: value for name, value in os.environ.items() if not name.startswith(("BRIDGE_", "DYNAMIC_", "NEXT_"))}
-    return {**mine, "DYNAMIC_API_BASE_URL": dynamic.base_url}
+    return {**mine, "DYNAMIC_API_BASE_URL": dynamic.base_url, "BRIDGE_LIMITS": _LIMITS}
 
 
 def free_port() -> int:

@@ -28,13 +28,14 @@ from bridge.oauth.revoke import Revocation
 from bridge.oauth.server import TokenServer
 from bridge.oauth.signin import SignInCompletion
 from bridge.oauth.site import Site
-from bridge.oauth.throttle import Throttle
 from bridge.oauth.userinfo import Userinfo
 from bridge.parts import Parts, assemble
 from bridge.store import Database
+from bridge.store.open_requests import OpenRequests
 from bridge.tokens.keyring import Keyring
 from bridge.web.browser import BrowserEndpoint, browser_blueprint
-from bridge.web.bundle import bundle_blueprint, find_bundle
+from bridge.web.bundle import find_bundle
+from bridge.web.bundle_files import bundle_blueprint
 from bridge.web.edge import guard_edge
 from bridge.web.endpoints import Document, Endpoint, Routes
 from bridge.web.hooks import hook_blueprint
@@ -53,7 +54,7 @@ def create_app(config: Config, clock: Clock = system_clock) -> Flask:
 
     bundle = find_bundle(config.login_page, default_login_page())
     environments = config.environments_by_id
-    authentication = ClientAuthentication(parts.clients, Throttle())
+    authentication = ClientAuthentication(parts.clients, parts.limits)
     token_server = TokenServer(
         issuer=issuer,
         reasons_url=reasons_url,
@@ -63,6 +64,7 @@ def create_app(config: Config, clock: Clock = system_clock) -> Flask:
         assertions=parts.assertions,
         environments=environments,
         live_check=parts.live_check,
+        limits=parts.limits,
     )
     for redemption in (CodeRedemption, TokenExchange, JwtBearer, Refresh, ClientCredentials):
         token_server.register_grant(redemption)
@@ -74,7 +76,9 @@ def create_app(config: Config, clock: Clock = system_clock) -> Flask:
         database=parts.database,
         environments=environments,
     )
-    userinfo = Userinfo(issuer=issuer, reasons_url=reasons_url, holders=holders, selection=parts.selection)
+    userinfo = Userinfo(
+        issuer=issuer, reasons_url=reasons_url, holders=holders, selection=parts.selection, limits=parts.limits
+    )
     introspection = Introspection(
         issuer=issuer,
         reasons_url=reasons_url,
@@ -113,6 +117,8 @@ def create_app(config: Config, clock: Clock = system_clock) -> Flask:
         selection=parts.selection,
         keyring=parts.keyring,
         subjects=parts.subjects,
+        limits=parts.limits,
+        open_requests=OpenRequests(),
     )
     discovery = discovery_document(
         issuer=issuer,
@@ -131,11 +137,13 @@ def create_app(config: Config, clock: Clock = system_clock) -> Flask:
             issuer=issuer,
             reasons_url=reasons_url,
             bundle=bundle,
+            limits=parts.limits,
             clock=clock,
         ),
         url_prefix=prefix,
     )
-    app.register_blueprint(hook_blueprint(parts.events.receive, clock=clock), url_prefix=prefix)
+    hooks = hook_blueprint(parts.events.receive, environments=environments, limits=parts.limits, clock=clock)
+    app.register_blueprint(hooks, url_prefix=prefix)
     app.register_blueprint(bundle_blueprint(bundle), url_prefix=prefix)
     app.register_blueprint(page_blueprint(issuer=issuer, links=_links(issuer)), url_prefix=prefix)
     app.register_blueprint(ops_blueprint({"database": _database_check(parts.database)}))

@@ -23,6 +23,7 @@ from bridge.lifecycle.liveness import LiveCheck
 from bridge.logs import print_audit
 from bridge.oauth.account_client import account_client
 from bridge.oauth.assertions import Assertions
+from bridge.ratelimit import RateLimits
 from bridge.store import Database
 from bridge.store import keys as stored_keys
 from bridge.store.clients import Clients
@@ -49,6 +50,7 @@ class Parts:
     mint: Mint
     assertions: Assertions
     live_check: LiveCheck
+    limits: RateLimits
     events: DynamicEvents
     close: Callable[[], None]
 
@@ -87,6 +89,7 @@ def assemble(config: Config, clock: Clock = system_clock, keys: LoadKeys = load_
         verifier = _verifier(config, key_fetcher, clock, keys)
 
         selection = ClaimSelection(config.claims)
+        limits = RateLimits(config.limits, sources_known=config.sources_known, clock=clock)
         return Parts(
             database=database,
             clients=Clients(database, (*config.clients, account_client(config.issuer))),
@@ -102,7 +105,9 @@ def assemble(config: Config, clock: Clock = system_clock, keys: LoadKeys = load_
                 rules=config.claims,
                 profile_scopes=selection.scopes,
                 primary_environment=config.primary_environment,
+                limits=limits,
             ),
+            limits=limits,
             live_check=LiveCheck(
                 database, config.environments_by_id, SessionCheck(live_fetcher, Allowance(1 / config.workers))
             ),

@@ -214,6 +214,11 @@ class Reason(Explained):
         "Client authentication failed too often from here.",
         "Wait as long as Retry-After says, and mend the secret first.",
     )
+    TOO_MANY_REQUESTS = (
+        "More requests come from this address, this client or for this user than this server answers.",
+        "Wait as long as Retry-After says. An operator finds in the log which limit it was, and sets it with"
+        " BRIDGE_LIMITS.",
+    )
     BODY_TOO_LARGE = (
         "The request body is larger than 64 kB.",
         "Send less.",

@@ -46,6 +46,17 @@ class Databases:
         self._do("CREATE DATABASE {} TEMPLATE {}", name, self._template if migrated else "template0")
         return self.url(name)
 
+    def copy(self, url: str) -> str:
+        """A database as another is now. Nobody may be connected to that."""
+        name = f"bridge_test_{token_hex(8)}"
+        self._do("CREATE DATABASE {} TEMPLATE {}", name, str(make_url(url).database))
+        return self.url(name)
+
+    def put_in_place(self, url: str, *, of: str) -> None:
+        """What is at `url` is from now on at `of`, under the feet of whoever is connected there."""
+        self.drop(of)
+        self._do("ALTER DATABASE {} RENAME TO {}", str(make_url(url).database), str(make_url(of).database))
+
     def drop(self, url: str) -> None:
         self._do("DROP DATABASE {} WITH (FORCE)", str(make_url(url).database))
 

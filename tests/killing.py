@@ -3,6 +3,7 @@
 import os
 import signal
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from itertools import count
 from multiprocessing import get_context
 from multiprocessing.connection import Connection
@@ -37,6 +38,27 @@ def request_with_kill(
     sent = form if isinstance(form, bytes) else dict(form)
     answer: Answer | None = _answer_of(kill_at, _request, config, now, path, sent, dict(headers or {}))
     return answer
+
+
+@dataclass(frozen=True)
+class Visit:
+    """A request of a browser's, with everything that it sends along."""
+
+    method: str
+    path: str
+    form: Mapping[str, str] = field(default_factory=dict)
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+
+def visit_with_kill(config: Config, now: int, visit: Visit, kill_at: int) -> Answer | None:
+    """The same for a browser; status, and where it is sent."""
+    answer: Answer | None = _answer_of(kill_at, _visit, config, now, visit)
+    return answer
+
+
+def rotation_with_kill(config: Config, now: int, kill_at: int) -> bool:
+    """Take what steps are due of the signing keys' lives in a process of its own; False if it was killed."""
+    return _answer_of(kill_at, _rotate, config, now) is not None
 
 
 def delivery_with_kill(config: Config, now: int, kill_at: int) -> bool:
@@ -86,6 +108,17 @@ def _request(
 ) -> Answer:
     answer = app.test_client(use_cookies=False).post(path, data=form, headers=headers)
     return answer.status_code, answer.get_json(silent=True)
+
+
+def _visit(app: Flask, config: Config, now: int, visit: Visit) -> Answer:
+    wire = app.test_client(use_cookies=False)
+    answer = wire.open(visit.path, method=visit.method, data=dict(visit.form), headers=dict(visit.headers))
+    return answer.status_code, answer.headers.get("Location", "")
+
+
+def _rotate(app: Flask, config: Config, now: int) -> str:
+    app.extensions["bridge"].keyring.keep_fresh(now)
+    return "done"
 
 
 def _deliver(app: Flask, config: Config, now: int) -> str:

@@ -302,9 +302,10 @@ def told(ledger: Ledger) -> str:
     lines = [f"{what:<36}{status:>5}{count:>9,}" for (what, status), count in sorted(ledger.answers.items())]
     ends = Counter(family.ended or "still works" for family in ledger.families)
     lines += ["", *(f"refresh tokens, {how}: {count:,}" for how, count in sorted(ends.items()))]
-    if ledger.memory:
-        first, last = ledger.memory[len(ledger.memory) // 3][1], ledger.memory[-1][1]
-        lines += [f"memory of process {pid}: {first.get(pid, 0):,} KiB, at the end {last[pid]:,} KiB" for pid in last]
+    looks = [found for _, found in ledger.memory[:: max(1, len(ledger.memory) // 10)]]
+    for pid in looks[-1] if looks else ():
+        course = ", ".join(f"{found[pid] / 1024:.1f}" for found in looks if pid in found)
+        lines.append(f"memory of process {pid}, MiB: {course}")
     lines += ["", *(f"WRONG {line}" for line in ledger.wrong[:50]), f"{len(ledger.wrong)} wrong"]
     return "\n".join(lines)
 

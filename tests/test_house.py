@@ -19,7 +19,7 @@ FLOORS = {
     **dict.fromkeys(("web", "delivery"), 4),
     **dict.fromkeys(("oauth", "lifecycle"), 3),
     **dict.fromkeys(("dynamic", "tokens", "store"), 2),
-    **dict.fromkeys(("jose", "fetch", "jwks", "keylife"), 1),
+    **dict.fromkeys(("jose", "fetch", "jwks", "keylife", "ratelimit"), 1),
     **dict.fromkeys(
         ("model", "history", "errors", "reasons", "signin_reasons", "clock", "subjects", "logs", "waiting"), 0
     ),
@@ -48,6 +48,7 @@ DOORS = {
     "pydantic_settings": ("config.sources",),
     "dotenv": ("config.sources",),
     "joserfc": ("emulator", "cli.demo"),
+    "limits": ("ratelimit",),
     "granian": ("cli.serve",),
     "coincurve": ("emulator.ethereum",),
     "Crypto": ("emulator.ethereum",),

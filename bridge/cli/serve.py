@@ -1,19 +1,27 @@
 """`oidc-bridge serve`: the server."""
 
 import functools
+import logging
 import multiprocessing
 import os
 import signal
 import threading
 import time
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import click
 
 from bridge.cli.configured import configured
 from bridge.config.settings import Config
+from bridge.errors import SchemaOld, Unavailable
+from bridge.store import Database
+
+log = logging.getLogger(__name__)
+
+T = TypeVar("T")
 
 LINE_AND_HEADERS = 32 * 1024  # bytes, enough for a request line of 8 kB and its headers
 HEADERS_WITHIN = 10_000  # milliseconds
@@ -72,12 +80,22 @@ def load_app(config: Config) -> Any:
 
     threading.Thread(target=_end_with_the_parent, name="parent", daemon=True).start()
     logs.set_up(config.log_level)
-    door, parts = rsgi_app(config)
+    door, parts = _once_the_database_answers(lambda: rsgi_app(config))
     for known in parts.verifier.known.values():
         known.keys.warm()
     Background(parts.database, jobs(config, parts)).start()
     start_delivery(config, parts)
     return door
+
+
+def _once_the_database_answers(make: Callable[[], T]) -> T:
+    """A worker that takes a dead one's place during an outage waits: by failing it would end the others too."""
+    while True:
+        try:
+            return make()
+        except Unavailable as unavailable:
+            log.warning("worker waits for the database", extra={"cause": str(unavailable)})
+            time.sleep(1)
 
 
 def _end_with_the_parent() -> None:
@@ -95,11 +113,18 @@ def prepare(config: Config) -> None:
 
     Raises SchemaMismatch, SealBroken and Unavailable.
     """
-    from bridge.cli.schema import upgrade
     from bridge.parts import assemble
-    from bridge.store import Database
 
     with Database(config.database_url) as database:
         if database.is_sqlite:
-            upgrade(database)
+            _bring_up_to_date(database)
     assemble(config).close()
+
+
+def _bring_up_to_date(database: Database) -> None:
+    try:
+        database.check_schema()
+    except SchemaOld:
+        from bridge.cli.schema import upgrade  # it takes a tenth of a second to import
+
+        upgrade(database)

@@ -7,6 +7,15 @@ from dataclasses import dataclass, field
 from bridge.lifecycle.identifiers import Identifiers
 from bridge.model import ClaimRule, Client, Environment
 
+DEFAULT_LIMITS: Mapping[str, str] = {
+    "source": "3000/minute",
+    "failures": "30/minute",
+    "client": "30000/minute",
+    "user": "600/minute",
+    "webhooks": "60/minute",
+}
+"""How often a process answers whom (bridge/ratelimit), unless the operator says otherwise."""
+
 
 @dataclass(frozen=True, slots=True)
 class Config:
@@ -38,12 +47,22 @@ class Config:
     workers: int
     log_level: str
     security_contact: str | None  # mailto: or https URI; None: there is no security.txt
+    limits: Mapping[str, str]  # by name, like 600/minute; what is not named is not limited
     delivery: str  # serve: by every worker of `serve`; off: by `oidc-bridge deliver` alone
 
     @property
     def environments_by_id(self) -> Mapping[str, Environment]:
         """The environments by their ids, the primary one first."""
         return {environment.environment_id: environment for environment in self.environments}
+
+    @property
+    def sources_known(self) -> bool:
+        """Whether the addresses of peers are those of clients.
+
+        An https issuer without a certificate here and without a known proxy stands behind an unknown one, whose
+        address everybody then has.
+        """
+        return self.proxies > 0 or self.tls_cert is not None or not self.issuer.startswith("https:")
 
     @property
     def primary_environment(self) -> str:

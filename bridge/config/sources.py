@@ -20,9 +20,11 @@ from pydantic_settings import (
 )
 
 from bridge.config.checks import faults_of
+from bridge.config.client_table import client_table
+from bridge.config.limits import limits_of
 from bridge.config.settings import Config, ConfigFaults, Fault, fitting_workers
 from bridge.lifecycle.identifiers import Identifiers
-from bridge.model import GRANT_TYPES, ClaimRule, Client, Environment, Secret
+from bridge.model import ClaimRule, Client, Environment
 
 PREFIXES = ("BRIDGE_", "DYNAMIC_", "NEXT_PUBLIC_DYNAMIC_", "NEXT_DYNAMIC_")
 SECRETS = (
@@ -78,6 +80,7 @@ class _Settings(BaseSettings):
     workers: int = _setting(0, "BRIDGE_WORKERS", "workers")
     log_level: str = _setting("INFO", "BRIDGE_LOG_LEVEL", "log_level")
     security_contact: str | None = _setting(None, "BRIDGE_SECURITY_CONTACT", "security_contact")
+    limits: Annotated[Any, NoDecode] = _setting("", "BRIDGE_LIMITS", "limits")
     delivery: str = _setting("serve", "BRIDGE_DELIVERY", "delivery")
     # One Dynamic environment needs no bridge.toml.
     environment_id: str | None = _setting(None, "DYNAMIC_ENVIRONMENT_ID", "NEXT_PUBLIC_DYNAMIC_ENVIRONMENT_ID")
@@ -192,7 +195,7 @@ def _toml(path: Path, named: bool, faults: list[Fault]) -> dict[str, Any]:
 
 def _config(settings: _Settings, faults: list[Fault]) -> Config:
     listed = _entries(Environment, "environments", settings.environments, faults)
-    clients = _entries(Client, "clients", [_client_table(table) for table in settings.clients], faults)
+    clients = _entries(Client, "clients", [client_table(table) for table in settings.clients], faults)
     claims = _entries(ClaimRule, "claims", settings.claims, faults)
     environments = _with_single_environment(settings, listed, faults)
     return Config(
@@ -221,6 +224,7 @@ def _config(settings: _Settings, faults: list[Fault]) -> Config:
         proxies=settings.proxies,
         workers=settings.workers or fitting_workers(settings.database_url),
         log_level=settings.log_level.upper(),
+        limits=limits_of(settings.limits, faults),
         delivery=settings.delivery,
         security_contact=settings.security_contact,
     )
@@ -261,20 +265,6 @@ def _with_single_environment(
 def _listed(value: str) -> tuple[str, ...]:
     """The entries of a list that a variable holds, separated by commas."""
     return tuple(entry.strip() for entry in value.split(",") if entry.strip())
-
-
-def _client_table(table: Mapping[str, Any]) -> dict[str, Any]:
-    """A client as bridge.toml writes it: short grant names, secrets as digests (`secret_sha256`)."""
-    entry = dict(table)
-    grants = entry.get("grants")
-    if isinstance(grants, list):
-        entry["grants"] = [GRANT_TYPES.get(name, name) if isinstance(name, str) else name for name in grants]
-    digests = entry.pop("secret_sha256", [])
-    if isinstance(digests, list) and all(isinstance(digest, str) for digest in digests):
-        entry["secrets"] = tuple(Secret(digest.lower()) for digest in digests)
-    else:
-        entry["secret_sha256"] = digests  # refused below as a setting of the wrong form
-    return entry
 
 
 def _entries(kind: type[_Entry], where: str, tables: Sequence[Mapping[str, Any]], faults: list[Fault]) -> list[_Entry]:

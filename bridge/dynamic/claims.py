@@ -14,6 +14,7 @@ from bridge.dynamic.verify import BLOCKING_SCOPES, COMPLETE_SCOPE, scope_words
 from bridge.dynamic.wallets import wallets_of, with_primary
 from bridge.model import Assertion, ClaimRule, Identity, Json
 
+_SORTED = json.JSONEncoder(sort_keys=True).encode
 # RFC 8176 where it has a word; `fed` for a social account, as others write it.
 _AMR = {"email": "otp", "phoneNumber": "sms", "blockchain": "swk", "oauth": "fed", "passkey": "pop"}
 
@@ -88,7 +89,7 @@ def credentials_digest(assertion: Assertion) -> str:
     hashes = assertion.claims.get("verifiedCredentialsHashes")
     if not isinstance(hashes, dict) or not hashes:
         return ""
-    return hashlib.sha256(json.dumps(hashes, sort_keys=True).encode("ascii")).hexdigest()
+    return hashlib.sha256(_SORTED(hashes).encode("ascii")).hexdigest()
 
 
 def _profile(source: Json, credentials: Sequence[Json], signin: Json) -> Iterator[tuple[str, str]]:

@@ -1,19 +1,41 @@
 """Public keys of others: what may become one, and what it may be used for."""
 
 from base64 import b64decode
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric.ec import ECDSA
+from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
+from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
+from cryptography.hazmat.primitives.hashes import SHA256
 from jwt.algorithms import RSAAlgorithm
 from jwt.exceptions import PyJWTError
 
-from bridge.jose.algorithms import ALGORITHMS
 from bridge.jose.parse import Unverified, is_key_id
 
 _PRIVATE_MEMBERS = frozenset({"d", "p", "q", "dp", "dq", "qi", "oth", "k"})
+
+
+_PKCS1, _SHA256, _ECDSA = PKCS1v15(), SHA256(), ECDSA(SHA256())
+
+
+def _check_es256(key: Any, signature: bytes, data: bytes) -> None:
+    if len(signature) != 64:  # R and S side by side (RFC 7518 section 3.4)
+        raise InvalidSignature
+    r, s = int.from_bytes(signature[:32]), int.from_bytes(signature[32:])
+    key.verify(encode_dss_signature(r, s), data, _ECDSA)
+
+
+_CHECKS: Mapping[str, Callable[[Any, bytes, bytes], None]] = {
+    "RS256": lambda key, signature, data: key.verify(signature, data, _PKCS1, _SHA256),
+    "ES256": _check_es256,
+    "Ed25519": lambda key, signature, data: key.verify(signature, data),
+}
+"""By algorithm: how a key looks at a signature of some bytes. Each raises InvalidSignature."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +48,11 @@ class VerificationKey:
 
     def verifies(self, token: Unverified) -> bool:
         """Whether this key made the token's signature."""
-        return bool(ALGORITHMS[self.alg].verify(token.signing_input, self.key, token.signature))
+        try:
+            _CHECKS[self.alg](self.key, token.signature, token.signing_input)
+        except InvalidSignature:
+            return False
+        return True
 
 
 def rsa_keys(document: object) -> dict[str, VerificationKey]:

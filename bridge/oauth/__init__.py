@@ -3,7 +3,7 @@
 HttpRequest ──▶ server ──▶ a Redemption: prove() ──▶ decide(tx) ──▶ Grant ──mint──▶ Answer
                  │
                  ├─ request      what came in, read strictly and once
-                 ├─ client_auth  who asks (throttle: how often)
+                 ├─ client_auth  who asks (ratelimit: how often)
                  ├─ rules        what a client may ask for
                  ├─ code, refresh, exchange, jwt_bearer, client_credentials   one module per way to come by a Grant
                  ├─ assertions   what every door for a Dynamic JWT shares

@@ -15,6 +15,7 @@ from bridge.lifecycle.endings import end_dynamic_session
 from bridge.lifecycle.gate import may_act, may_issue
 from bridge.lifecycle.refresh import horizon
 from bridge.model import OFFLINE_ACCESS, Assertion, ClaimRule, Client, Grant, Identity, Json
+from bridge.ratelimit import RateLimits
 from bridge.reasons import Reason
 from bridge.signin_reasons import SignInReason
 from bridge.store import Database, Tx, consents, grants, recognition, seen, users
@@ -52,12 +53,14 @@ class Assertions:
         rules: Sequence[ClaimRule],
         profile_scopes: Collection[str],
         primary_environment: str,
+        limits: RateLimits,
     ) -> None:
         self._verifier = verifier
         self._fetcher = fetcher
         self._database = database
         self._rules = rules
         self._primary_environment = primary_environment
+        self._limits = limits
         self._profile_scopes = frozenset(profile_scopes)
         self._unvouched_scopes = frozenset({"groups", *(rule.scope for rule in rules)})
         self._unvouched_claims = frozenset({"groups", *(rule.claim for rule in rules)})
@@ -70,6 +73,7 @@ class Assertions:
         """
         assertion = self._verifier.verify(raw, door, now)
         may_act(client, None, assertion.environment)  # before Dynamic is asked and anything is remembered
+        self._limits.of_user(assertion.environment.environment_id, assertion.user_id)
         identity = identity_of(assertion, self._rules)
         if not identity.complete and not self._profile_scopes.isdisjoint(scope):
             identity = self._completed(raw, assertion, identity, scope, now)

@@ -11,7 +11,7 @@ from urllib.parse import unquote_plus
 from bridge.errors import Refused
 from bridge.model import Client
 from bridge.oauth.request import Form, HttpRequest
-from bridge.oauth.throttle import Throttle
+from bridge.ratelimit import RateLimits
 from bridge.reasons import Reason
 from bridge.store.clients import Clients, secret_digest
 
@@ -31,24 +31,29 @@ class _Unverified:
 class ClientAuthentication:
     """Authenticates clients at every endpoint that asks who they are."""
 
-    def __init__(self, clients: Clients, throttle: Throttle) -> None:
+    def __init__(self, clients: Clients, limits: RateLimits) -> None:
         self._clients = clients
-        self._throttle = throttle
+        self._limits = limits
 
     def authenticate(self, request: HttpRequest, form: Form) -> Client:
         """The client that sent the request.
 
-        Raises Refused (CLIENT_AUTHENTICATION_FAILED, _AMBIGUOUS, CLIENT_DISABLED, TOO_MANY_TRIES) and Unavailable.
+        Raises Refused (CLIENT_AUTHENTICATION_FAILED, _AMBIGUOUS, CLIENT_DISABLED, TOO_MANY_TRIES, TOO_MANY_REQUESTS)
+        and Unavailable. Failures slow down, but never stand in the way of a right secret: else anybody behind the same
+        proxy could lock a client out by guessing badly. A public client's requests count for their address: anybody
+        can write its id.
         """
         claimed = _named_in(request, form)
         client = self._clients.find(claimed.client_id, request.now)
         if not _proves(claimed, client, request.now) or client is None:
-            wait = self._throttle.failed(f"{request.peer} {claimed.client_id[:128]}", request.now)
-            if wait:
-                raise Refused(Reason.TOO_MANY_TRIES, retry_after=wait)
+            self._limits.failed(request.peer)
             raise Refused(Reason.CLIENT_AUTHENTICATION_FAILED)
         if client.disabled:
             raise Refused(Reason.CLIENT_DISABLED)
+        if client.public:
+            self._limits.of_source(request.peer)
+        else:
+            self._limits.of_client(client.client_id)
         return client
 
 

@@ -34,3 +34,7 @@ class ClientCredentials(Redemption[_Proof]):
         """The grant that a client gives itself; the gate was passed when it authenticated."""
         del tx
         return Decision(Grant(client=self.caller, user=None, scope=self.proof.scope, audience=self.proof.audience))
+
+    def keeps_something(self) -> bool:
+        """Nothing."""
+        return False

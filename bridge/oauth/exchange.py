@@ -67,6 +67,12 @@ class TokenExchange(Redemption[_Proof]):
         kept = keep(tx, grant, accepted.assertion, self.now)
         return Decision(kept.grant, kept.refresh_token)
 
+    def keeps_something(self) -> bool:
+        """A refresh token, a grant whose end is to be told, or that the assertion was taken."""
+        client = self.caller
+        told = client.backchannel_logout_uri is not None
+        return client.assertion_once or told or OFFLINE_ACCESS in self.proof.asked.scope
+
     def reply(self, decision: Decision) -> dict[str, Any]:
         """RFC 8693 section 2.2.1. What was asked for by type sits in access_token; token_type N_A says it is none."""
         grant, issued_type = decision.grant, self.proof.asked.issued_type

@@ -10,7 +10,6 @@ from bridge.oauth.request import BrowserRequest, parse_parameters
 from bridge.oauth.site import Site
 from bridge.oauth.steps import Outcome, Redirect, ShowError, ShowSignIn
 from bridge.signin_reasons import SignInReason
-from bridge.store import requests
 from bridge.store.requests import StoredRequest
 
 
@@ -50,5 +49,5 @@ class OwnPage:
         Wallets' makers get to see that URL.
         """
         with self._site.database.writing() as tx:
-            request_id = requests.begin(tx, client.client_id, stored.query, None, now)
+            request_id = self._site.open_requests.begin(tx, client.client_id, stored.query, None, now)
         return self._site.authorize_url(client.client_id, request_id)

@@ -30,7 +30,7 @@ def as_grant() -> Iterator[None]:
     try:
         yield
     except Refused as refused:
-        raise GrantRefused(refused.reason, refused.detail) from refused
+        raise GrantRefused(refused.reason, refused.detail, refused.retry_after) from refused
 
 
 # RFC 6749 section 5.2 and RFC 8693 section 2.2.2; what is not named here is invalid_request.
@@ -43,6 +43,7 @@ _ERRORS: Mapping[Explained, tuple[str, int]] = {
     Reason.TARGET_NOT_ALLOWED: ("invalid_target", 400),
     Reason.TOKEN_OF_ANOTHER_CLIENT: ("invalid_grant", 400),
     Reason.TOO_MANY_TRIES: ("temporarily_unavailable", 429),
+    Reason.TOO_MANY_REQUESTS: ("temporarily_unavailable", 429),
     Reason.BODY_TOO_LARGE: ("invalid_request", 413),
     Reason.ACCESS_TOKEN_INVALID: ("invalid_token", 401),
     Reason.SCOPE_INSUFFICIENT: ("insufficient_scope", 403),

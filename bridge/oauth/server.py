@@ -7,23 +7,22 @@ from authlib.oauth2.rfc6749 import AuthorizationServer, OAuth2Request
 
 from bridge.errors import NotServed, Refused
 from bridge.lifecycle.liveness import LiveCheck
-from bridge.model import Environment
+from bridge.model import Client, Environment
 from bridge.oauth.assertions import Assertions
 from bridge.oauth.client_auth import ClientAuthentication
 from bridge.oauth.refusals import refusal_answer
 from bridge.oauth.request import Answer, Form, HttpRequest, json_answer, read_form
+from bridge.ratelimit import RateLimits
 from bridge.reasons import Reason
 from bridge.store import Database
 from bridge.tokens.mint import Mint
-
-_URL = "https://localhost/token"  # Authlib wants one of https; nothing is read from it
 
 
 class TokenRequest(OAuth2Request):
     """A token request in Authlib's shape. Everything is read from `parameters`, which came from the body alone."""
 
-    def __init__(self, http: HttpRequest, parameters: Form) -> None:
-        super().__init__(http.method, _URL, headers=http.headers)
+    def __init__(self, http: HttpRequest, parameters: Form) -> None:  # Authlib's own takes a URL apart: of no use here
+        self.client: Client | None = None
         self.http = http
         self.parameters = parameters
 
@@ -42,6 +41,7 @@ class TokenServer(AuthorizationServer):
         mint: Mint,
         environments: Mapping[str, Environment],
         live_check: LiveCheck,
+        limits: RateLimits,
     ) -> None:
         super().__init__()
         self.issuer = issuer
@@ -51,6 +51,7 @@ class TokenServer(AuthorizationServer):
         self.mint = mint
         self.environments = environments
         self.live_check = live_check
+        self.limits = limits
         self._reasons_url = reasons_url
 
     @property

@@ -13,10 +13,12 @@ from bridge.model import AuthorizationRequest, Client, Environment, Session
 from bridge.oauth.authorization_request import bare_request, find_client, find_redirect_uri, read_request
 from bridge.oauth.request import BrowserRequest, Form, parse_parameters
 from bridge.oauth.steps import with_query
+from bridge.ratelimit import RateLimits
 from bridge.reasons import Reason
 from bridge.signin_reasons import SignInReason
 from bridge.store import Database, requests
 from bridge.store.clients import Clients
+from bridge.store.open_requests import OpenRequests
 from bridge.store.requests import StoredRequest
 from bridge.tokens.claims import ClaimSelection
 from bridge.tokens.keyring import Keyring
@@ -44,6 +46,8 @@ class Site:
     selection: ClaimSelection
     keyring: Keyring
     subjects: PairwiseSubjects
+    limits: RateLimits
+    open_requests: OpenRequests
 
     def signin_url(self, client: Client) -> str | None:
         """The page on which this client's users sign in, if there is one."""

@@ -3,9 +3,10 @@
 from dataclasses import replace
 
 from bridge.errors import NotServed, Refused
-from bridge.oauth.holders import Holders
+from bridge.oauth.holders import Holder, Holders
 from bridge.oauth.refusals import error_document, refusal_answer
 from bridge.oauth.request import Answer, HttpRequest, is_form, json_answer, read_form
+from bridge.ratelimit import RateLimits
 from bridge.reasons import Reason
 from bridge.tokens.claims import ClaimSelection
 
@@ -13,11 +14,14 @@ from bridge.tokens.claims import ClaimSelection
 class Userinfo:
     """Answers GET and POST; the token in the Authorization header or, by POST, in the form (RFC 6750 section 2)."""
 
-    def __init__(self, *, issuer: str, reasons_url: str, holders: Holders, selection: ClaimSelection) -> None:
+    def __init__(
+        self, *, issuer: str, reasons_url: str, holders: Holders, selection: ClaimSelection, limits: RateLimits
+    ) -> None:
         self._issuer = issuer
         self._reasons_url = reasons_url
         self._holders = holders
         self._selection = selection
+        self._limits = limits
 
     def respond(self, http: HttpRequest) -> Answer:
         """200 with the claims; 401 bare without a token; 401 or 403 with the error in WWW-Authenticate."""
@@ -26,12 +30,22 @@ class Userinfo:
             if raw is None:
                 bare = json_answer(401, {})
                 return replace(bare, headers={**bare.headers, "WWW-Authenticate": "Bearer"})
-            return self._claims(raw, http.now)
+            return self._claims(self._holder(raw, http))
         except NotServed as why:
             return self._refusal(why, http)
 
-    def _claims(self, raw: str, now: int) -> Answer:
-        holder = self._holders.find(raw, now)
+    def _holder(self, raw: str, http: HttpRequest) -> Holder:
+        """Only tokens that are no good count for their address: a good one passes whatever else comes from there."""
+        try:
+            holder = self._holders.find(raw, http.now)
+        except Refused:
+            self._limits.of_source(http.peer)
+            raise
+        if holder.user is not None:
+            self._limits.of_user(holder.user.environment_id, holder.user.user_id)
+        return holder
+
+    def _claims(self, holder: Holder) -> Answer:
         if self._issuer not in holder.token.audience:
             raise Refused(Reason.ACCESS_TOKEN_INVALID, "issued for another resource")
         if holder.user is None or "openid" not in holder.token.scope:

@@ -12,7 +12,8 @@ from bridge.store.database import Tx
 from bridge.store.tables import audit
 from bridge.store.transaction import fixed
 
-_RECORD = fixed(insert(audit), *(column.name for column in audit.c if column.name != "id"))
+_DUMP = json.JSONEncoder(sort_keys=True, separators=(",", ":")).encode
+_RECORD = fixed(insert(audit), *(column.name for column in audit.c if column.name != "id"), forgettable=True)
 _RECORD_MANY = insert(audit)
 _NEWEST = select(audit).order_by(audit.c.id.desc())
 HEARD = "audit_entries"  # where a transaction keeps what is to be told of it (store/telling.py)
@@ -113,4 +114,4 @@ def _row(entry: AuditEntry) -> dict[str, Any]:
 
 
 def _dumped(detail: Json) -> str:
-    return json.dumps(detail, sort_keys=True, separators=(",", ":"))
+    return _DUMP(detail)

@@ -16,6 +16,7 @@ from bridge.store.tables import client_credentials, clients
 SECRET_KIND = "secret_sha256"
 CACHED_FOR = 2  # seconds after which a change made by any instance is seen by all
 _CACHE_LIMIT = 10_000
+_LONGEST_ID = 64  # characters; a longer one is nobody's
 
 _ADD = insert_if_absent(clients, "client_id", "settings", "created_at", "updated_at")
 _FIND = select(clients).where(clients.c.client_id == bindparam("id"))
@@ -28,12 +29,16 @@ _SETTINGS = frozenset(field.name for field in fields(Client)) - {"client_id", "s
 
 
 class Clients:
-    """Look-ups of the serving process: the configuration's clients, then the database's, cached for two seconds."""
+    """Look-ups of the serving process: the configuration's clients, then the database's, cached for two seconds.
+
+    That there is no such client is remembered as long, so that the time of an answer does not tell (threats O20).
+    """
 
     def __init__(self, database: Database, configured: Sequence[Client]) -> None:
         self._database = database
         self._configured: Mapping[str, Client] = {client.client_id: client for client in configured}
         self._cached: dict[str, tuple[int, Client]] = {}
+        self._absent: dict[str, int] = {}  # apart, so that who invents ids drives out no client
         self._origins: tuple[int, frozenset[str]] = (-CACHED_FOR, frozenset())
 
     def find(self, client_id: str, now: int) -> Client | None:
@@ -44,15 +49,24 @@ class Clients:
         cached_at, client = self._cached.get(client_id, (-CACHED_FOR, None))
         if client is not None and 0 <= now - cached_at < CACHED_FOR:
             return client
+        absent_at = self._absent.get(client_id, now + 1)
+        if len(client_id) > _LONGEST_ID or 0 <= now - absent_at < CACHED_FOR:
+            return None
         with self._database.reading() as tx:
             client = find(tx, client_id)
         if client is None:
             self._cached.pop(client_id, None)
+            self._remember_absent(client_id, now)
             return None
         if len(self._cached) >= _CACHE_LIMIT:
             self._cached.clear()
         self._cached[client_id] = (now, client)
         return client
+
+    def _remember_absent(self, client_id: str, now: int) -> None:
+        if len(self._absent) >= _CACHE_LIMIT:
+            self._absent.clear()
+        self._absent[client_id] = now
 
     def cors_origins(self, now: int) -> frozenset[str]:
         """Every web origin that some client lists: whose pages may read the answers of /token and /userinfo."""

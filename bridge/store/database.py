@@ -14,7 +14,7 @@ from bridge.errors import Refused, SchemaNewer, SchemaOld, Unavailable
 from bridge.reasons import Reason
 from bridge.store import tables
 from bridge.store.engines import Access, NoAnswer, driver_for
-from bridge.store.transaction import Tx
+from bridge.store.transaction import MustLast, Tx
 from bridge.waiting import about_to_wait
 
 __all__ = ["Database", "Tx", "insert_if_absent"]
@@ -48,6 +48,13 @@ class Database:
         """A transaction that is committed at the end, and rolled back by any exception. Raises Unavailable."""
         return _Transaction(self, Access.WRITE)
 
+    def noting(self) -> AbstractContextManager[Tx]:
+        """The same for what may be forgotten if the power fails; it does not wait for the disk.
+
+        What it writes lasts from the next transaction that does. Raises Unavailable, and MustLast.
+        """
+        return _Transaction(self, Access.NOTE)
+
     @contextmanager
     def rehearsing(self) -> Iterator[Tx]:
         """A writing transaction of which nothing stays, whatever happens in it. Raises Unavailable."""
@@ -59,16 +66,21 @@ class Database:
         """A writing transaction that may take its time; of several instances one is in it. Raises Unavailable."""
         return _Transaction(self, Access.MIGRATE)
 
-    def decide(self, verb: Callable[[Tx], T]) -> T:
+    def decide(self, verb: Callable[[Tx], T], *, forgettable: bool = False) -> T:
         """What `verb` decides in a writing transaction: a refusal commits, a bug rolls back. Raises Unavailable.
 
         What a refusal leaves behind (a spent code, a closed family) must stay, although the answer is no.
+        `forgettable`: it may be one that does not wait for the disk; if it turns out to write what must last, `verb`
+        runs once more in one that does.
         """
-        with self.writing() as tx:
-            try:
-                return verb(tx)
-            except Refused as refused:
-                refusal = refused
+        try:
+            with self.noting() if forgettable else self.writing() as tx:
+                try:
+                    return verb(tx)
+                except Refused as refused:
+                    refusal = refused
+        except MustLast:
+            return self.decide(verb)
         raise refusal
 
     def check_schema(self) -> None:

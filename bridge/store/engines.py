@@ -28,6 +28,7 @@ class Access(Enum):
 
     READ = auto()
     WRITE = auto()
+    NOTE = auto()  # writes only what may be forgotten if the power fails now: no promise rests on it
     MIGRATE = auto()
 
 
@@ -102,14 +103,20 @@ _WAIT = {
 
 
 class _Connection(sqlite3.Connection):
-    """A connection that knows how long it waits for another writer, in milliseconds."""
+    """A connection that knows how long it waits for another writer (milliseconds), and whether for the disk."""
 
     patience = BUSY_TIMEOUT
+    waits_for_disk = True
 
     def wait_for_others(self, patience: int) -> None:
         if patience != self.patience:
             self.execute(_WAIT[patience])
             self.patience = patience
+
+    def wait_for_disk(self, waits: bool) -> None:
+        if waits is not self.waits_for_disk:
+            self.execute("PRAGMA synchronous = FULL" if waits else "PRAGMA synchronous = NORMAL")
+            self.waits_for_disk = waits
 
 
 def _sqlite(url: URL) -> Driver:
@@ -160,6 +167,7 @@ def _begin_sqlite(connection: _Connection, access: Access) -> None:
     if access is Access.READ:
         connection.execute("BEGIN")
         return
+    connection.wait_for_disk(access is not Access.NOTE)
     patience = MIGRATION_TIMEOUT if access is Access.MIGRATE else BUSY_TIMEOUT if may_wait() else LOOP_TIMEOUT
     connection.wait_for_others(patience)
     connection.execute("BEGIN IMMEDIATE")

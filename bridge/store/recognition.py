@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import Row, and_, bindparam, null, select, update
@@ -72,7 +72,8 @@ _FIND = fixed(
 _ADD = fixed(
     insert_if_absent(
         users, "environment_id", "user_id", "sub", "claims", "credentials_digest", "told_at", "created_at", "updated_at"
-    )
+    ),
+    forgettable=True,  # the next assertion tells it again
 )
 _UPDATE = fixed(
     update(users)
@@ -89,7 +90,8 @@ _UPDATE = fixed(
         told_at=bindparam("new_told_at"),
         updated_at=bindparam("now"),
         erased_at=null(),
-    )
+    ),
+    forgettable=True,
 )
 
 
@@ -130,9 +132,7 @@ def recognise(tx: Tx, identity: Identity, assertion: Assertion, *, primary_envir
     mistaken = _set_right(tx, row, assertion) if _was_mistaken(row, assertion) else None
     auth_time = _session_remembered(tx, row, assertion, now)
     first_seen_at = now if row.auth_time is None else row.first_seen_at
-    user = user_of(row)
-    if claims != row.claims:
-        user = replace(user, claims=json.loads(claims))
+    user = user_of(row, claims=claims)
     # Signing out everywhere ends no session at Dynamic: one that began before opens nothing silently any more.
     everywhere = user.was_revoked_since(min(auth_time, now if first_seen_at is None else first_seen_at))
     signed_out = row.signed_out_at is not None or everywhere
@@ -240,17 +240,18 @@ def _tells_of_session(row: Row[*tuple[Any, ...]], assertion: Assertion) -> bool:
     return sign_in_time(assertion) < int(row.auth_time) or session_end(assertion) > int(row.expires_at)
 
 
-def _current_claims(tx: Tx, row: Row[*tuple[Any, ...]], identity: Identity, now: int) -> str | None:
-    """The claims that hold now, as stored; None if another transaction told something since the row was read.
+def _current_claims(tx: Tx, row: Row[*tuple[Any, ...]], identity: Identity, now: int) -> Json | None:
+    """The claims that hold now; None if another transaction told something since the row was read.
 
     A later saying of the same is later all the same, and is kept as such.
     """
     if identity.told_at < row.told_at:
-        return str(row.claims)
+        return _loaded(row.claims)
     if not identity.complete and not identity.credentials_digest:
         # It knows nothing of credentials: what others told stays as it is, and does not come into these tokens.
-        return _dumped(identity.claims)
-    if not identity.complete and row.credentials_digest == identity.credentials_digest:
+        return identity.claims
+    same = not identity.complete and row.credentials_digest == identity.credentials_digest
+    if same:
         claims, digest = row.claims, row.credentials_digest
     else:
         claims, digest = _dumped(identity.claims), identity.credentials_digest if identity.complete else ""
@@ -268,7 +269,7 @@ def _current_claims(tx: Tx, row: Row[*tuple[Any, ...]], identity: Identity, now:
         }
         if not tx.execute(_UPDATE, values).rowcount:
             return None
-    return str(claims)
+    return _loaded(claims) if same else identity.claims
 
 
 def _add(tx: Tx, identity: Identity, *, primary_environment: str, now: int) -> None:
@@ -288,3 +289,8 @@ def _add(tx: Tx, identity: Identity, *, primary_environment: str, now: int) -> N
 
 def _dumped(claims: Json) -> str:
     return _DUMP(claims)
+
+
+def _loaded(stored: str) -> Json:
+    claims: Json = json.loads(stored)
+    return claims

@@ -1,7 +1,7 @@
 """A database that tells of each audit entry, once its transaction is committed and never before."""
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 
 from bridge.history import AuditEntry
 from bridge.store.audit import HEARD
@@ -18,11 +18,18 @@ class TellingDatabase(Database):
         super().__init__(url)
         self._tell = tell
 
-    @contextmanager
-    def writing(self) -> Iterator[Tx]:
+    def writing(self) -> AbstractContextManager[Tx]:
         """A transaction that is committed at the end, and rolled back by any exception. Raises Unavailable."""
+        return self._heard(super().writing())
+
+    def noting(self) -> AbstractContextManager[Tx]:
+        """The same for what may be forgotten if the power fails. Raises Unavailable, and MustLast."""
+        return self._heard(super().noting())
+
+    @contextmanager
+    def _heard(self, transaction: AbstractContextManager[Tx]) -> Iterator[Tx]:
         entries: list[AuditEntry] = []
-        with super().writing() as tx:
+        with transaction as tx:
             tx.info[HEARD] = entries
             try:
                 yield tx

@@ -17,9 +17,10 @@ from bridge.store.engines import Access
 class Fixed:
     """A statement whose text never changes. Values are those of the driver: no type of SQLAlchemy's converts them."""
 
-    def __init__(self, statement: Executable, columns: Sequence[str] | None) -> None:
+    def __init__(self, statement: Executable, columns: Sequence[str] | None, *, forgettable: bool) -> None:
         self._statement = statement
         self._columns = columns
+        self.forgettable = forgettable or _only_reads(statement)
         self._prepared: dict[str, _Prepared] = {}
 
     def prepared(self, engine: Engine) -> "_Prepared":
@@ -30,12 +31,24 @@ class Fixed:
         return found
 
 
-def fixed(statement: Executable, *columns: str) -> Fixed:
-    """The statement, to be made once. `columns`: those that an INSERT fills.
+def fixed(statement: Executable, *columns: str, forgettable: bool = False) -> Fixed:
+    """The statement, to be made once. `columns`: those that an INSERT fills; `forgettable`: see MustLast.
 
     Not for Boolean columns, which SQLite's driver knows as numbers, nor for lists of any length (IN).
     """
-    return Fixed(statement.inline() if isinstance(statement, Insert) else statement, columns or None)
+    statement = statement.inline() if isinstance(statement, Insert) else statement
+    return Fixed(statement, columns or None, forgettable=forgettable)
+
+
+def _only_reads(statement: Executable) -> bool:
+    return bool(getattr(statement, "is_select", False))
+
+
+class MustLast(Exception):
+    """Something is to be written that may not be forgotten, in a transaction that may be (Access.NOTE).
+
+    Every statement that writes is such a one unless it is marked as forgettable: nobody has to think of it.
+    """
 
 
 class _Prepared:
@@ -136,7 +149,11 @@ class Tx(Connection):
     def execute(self, statement: Any, parameters: Any = None, **options: Any) -> Any:
         """As SQLAlchemy's; a fixed statement takes the short way."""
         if type(statement) is not Fixed:
+            if self.access is Access.NOTE and not _only_reads(statement):
+                raise MustLast
             return super().execute(statement, parameters, **options)
+        if self.access is Access.NOTE and not statement.forgettable:
+            raise MustLast
         prepared = statement.prepared(self.engine)
         return Found(self.driver.execute(prepared.text, prepared.filled(parameters)), prepared)
 

@@ -46,7 +46,8 @@ _REMEMBER = fixed(
     WHERE kept.user_id IN (excluded.user_id, '')
     RETURNING auth_time
     """
-    )
+    ),
+    forgettable=True,
 )
 _REMEMBER_SID = fixed(
     text(
@@ -58,7 +59,8 @@ _REMEMBER_SID = fixed(
         issued_at = CASE WHEN excluded.issued_at > kept.issued_at THEN excluded.issued_at ELSE kept.issued_at END,
         expires_at = CASE WHEN excluded.expires_at > kept.expires_at THEN excluded.expires_at ELSE kept.expires_at END
     """
-    )
+    ),
+    forgettable=True,
 )
 _END = text(
     """

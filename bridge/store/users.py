@@ -8,7 +8,7 @@ from typing import Any
 
 from sqlalchemy import Row, bindparam, case, select, update
 
-from bridge.model import Identity, User
+from bridge.model import Identity, Json, User
 from bridge.store.database import Tx
 from bridge.store.tables import users
 from bridge.store.transaction import fixed
@@ -102,14 +102,14 @@ def by_id(tx: Tx, environment_id: str, user_id: str) -> User | None:
     return None if row is None else user_of(row)
 
 
-def user_of(row: Row[*tuple[Any, ...]], prefix: str = "") -> User:
-    """The user in a row that holds USER_COLUMNS, each name behind `prefix`."""
-    sub, environment_id, user_id, claims, disabled_at, revoked_at, session_ended_at, deleted_at = _VALUES[prefix](row)
+def user_of(row: Row[*tuple[Any, ...]], prefix: str = "", *, claims: Json | None = None) -> User:
+    """The user in a row that holds USER_COLUMNS, each name behind `prefix`. `claims`: those that hold instead."""
+    sub, environment_id, user_id, stored, disabled_at, revoked_at, session_ended_at, deleted_at = _VALUES[prefix](row)
     return User(
         sub,
         environment_id,
         user_id,
-        json.loads(claims),
+        json.loads(stored) if claims is None else claims,
         disabled=disabled_at is not None,
         revoked_at=revoked_at,
         session_ended_at=session_ended_at,

@@ -10,14 +10,16 @@ does not answer, no key begins to sign there and none is forgotten too early. On
 believed until the next read.
 """
 
+import hashlib
 import json
 import logging
 import threading
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
-from bridge.errors import SealBroken, Unavailable
-from bridge.jose import SigningKey, VerificationKey
+from bridge import jose
+from bridge.errors import Refused, SealBroken, Unavailable
+from bridge.jose import SigningKey, Unverified, VerificationKey
 from bridge.keylife import KEY_STATES, READ_AGAIN, READ_FIRST, KeyLife
 from bridge.model import SIGNING_ALGORITHMS, SigningAlgorithm
 from bridge.reasons import Reason
@@ -32,6 +34,7 @@ KeepUp = Callable[[Sequence[KeyLife], int], bool]
 
 COOL_DOWN = 30  # seconds between early reads for an unknown kid: anybody can send one
 RETRY_PAUSE = 10  # seconds after a failed read before the next; it may have taken four
+REMEMBERED = 1000  # tokens of ours whose signature need not be looked at again
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +44,7 @@ class _Snapshot:
     active: Mapping[SigningAlgorithm, SigningKey]
     verification: Mapping[str, VerificationKey]
     jwks: bytes
+    genuine: dict[bytes, Unverified] = field(default_factory=dict, repr=False)  # by SHA-256 of the whole token
 
     def age(self, now: int) -> int:
         # A clock that was set back must not make it look new for ever.
@@ -85,6 +89,33 @@ class Keyring:
                 self._read(now)
             key = self._held.verification.get(kid)
         return key
+
+    def genuine(self, raw: str, now: int) -> Unverified:
+        """One of our own tokens, whatever it says: of any kind, expired or not. Raises Refused(ACCESS_TOKEN_INVALID).
+
+        A token comes again and again while it lives; its signature is looked at once, as long as the keys are the same.
+        """
+        digest = hashlib.sha256(raw.encode("utf-8", "surrogatepass")).digest()
+        genuine = self._current(now).genuine
+        token = genuine.get(digest)
+        if token is None:
+            token = self._verified(raw, now)
+            if len(genuine) >= REMEMBERED:
+                genuine.clear()
+            genuine[digest] = token
+        return token
+
+    def _verified(self, raw: str, now: int) -> Unverified:
+        try:
+            token = jose.parse(raw)
+            key = self.find(jose.key_id(token.header), now)
+        except Refused as refused:
+            raise Refused(Reason.ACCESS_TOKEN_INVALID, refused.detail) from refused
+        if key is None or token.header.get("alg") != key.alg or "crit" in token.header:
+            raise Refused(Reason.ACCESS_TOKEN_INVALID, "not a token of ours")
+        if not key.verifies(token):
+            raise Refused(Reason.ACCESS_TOKEN_INVALID, "signature")
+        return token
 
     def jwks(self, now: int) -> bytes:
         """The key document (RFC 7517 section 5): all keys that verify, the ones to come included."""

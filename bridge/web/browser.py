@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 from flask import Blueprint, Response, abort, request
 
 from bridge.clock import Clock
+from bridge.errors import Refused
 from bridge.lifecycle.signin import origin_of
 from bridge.model import Client, Environment, User
 from bridge.oauth.account_client import ACCOUNT
@@ -31,9 +32,11 @@ from bridge.oauth.steps import (
     ShowSignInMissing,
     Step,
 )
+from bridge.ratelimit import RateLimits
 from bridge.web import render, signin_pages, untrusted
 from bridge.web.account_view import account_response
-from bridge.web.bundle import PATH, Bundle
+from bridge.web.bundle import Bundle
+from bridge.web.bundle_files import PATH
 from bridge.web.device import printable
 from bridge.web.endpoints import log_refusal
 from bridge.web.page import Bundled
@@ -69,7 +72,13 @@ class Cookies:
 
 
 def browser_blueprint(
-    endpoints: Sequence[BrowserEndpoint], *, issuer: str, reasons_url: str, bundle: Bundle | None, clock: Clock
+    endpoints: Sequence[BrowserEndpoint],
+    *,
+    issuer: str,
+    reasons_url: str,
+    bundle: Bundle | None,
+    limits: RateLimits,
+    clock: Clock,
 ) -> Blueprint:
     """The blueprint of the endpoints for people. `bundle`: what our own sign-in page runs, if it was built."""
     blueprint = Blueprint("browser", __name__)
@@ -79,6 +88,14 @@ def browser_blueprint(
         if bundle is not None and isinstance(step, ShowSignIn | ShowSigningOut):
             return _with_script(step, issuer, bundle)
         return _response(step, issuer, reasons_url)
+
+    @blueprint.before_request
+    def not_too_often() -> Response | None:
+        try:
+            limits.of_source(request.remote_addr or "")
+        except Refused as why:
+            return show(ShowError(why))
+        return None
 
     for endpoint in endpoints:
         _add(blueprint, endpoint, cookies, clock, show)

@@ -1,4 +1,4 @@
-"""The built sign-in page: two files that a build of login-page/ left in a directory, read once and served to all."""
+"""The built sign-in page: two files that a build of login-page/ left in a directory, read once."""
 
 import gzip
 import json
@@ -7,14 +7,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from flask import Blueprint, Response, abort, request
-
 MANIFEST = "manifest.json"
 OFF = "off"  # in place of a directory: no page of ours, even if one was built
-PATH = "/signin/assets"
 LARGEST = 8 * 1024 * 1024
 _NAME = re.compile(r"[a-z]+-[A-Z0-9]{8}\.(?P<kind>js|css)")  # the hash changes with the content
-_TYPES = {"js": "text/javascript; charset=utf-8", "css": "text/css; charset=utf-8"}
 
 
 class NotBuiltError(Exception):
@@ -58,26 +54,3 @@ def _file(directory: Path, name: str) -> bytes:
     if not 0 < len(body) <= LARGEST:
         raise ValueError("no size that a build has")
     return gzip.compress(body, mtime=0)
-
-
-def bundle_blueprint(bundle: Bundle | None) -> Blueprint:
-    """The blueprint of the two files; all others are 404. A browser keeps them for ever: a new build has new names."""
-    blueprint = Blueprint("bundle", __name__)
-
-    @blueprint.get(f"{PATH}/<name>")
-    def asset(name: str) -> Response:
-        packed = None if bundle is None else bundle.files.get(name)
-        if packed is None:
-            abort(404)
-        response = Response(packed, content_type=_TYPES[name.rpartition(".")[2]])
-        if request.accept_encodings.quality("gzip") > 0:
-            response.headers["Content-Encoding"] = "gzip"
-        else:
-            response.set_data(gzip.decompress(packed))
-        response.headers["Vary"] = "Accept-Encoding"
-        response.headers["Cache-Control"] = "public, max-age=31536000, immutable"
-        response.headers["X-Content-Type-Options"] = "nosniff"
-        response.headers["Cross-Origin-Resource-Policy"] = "same-origin"
-        return response
-
-    return blueprint

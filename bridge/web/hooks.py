@@ -1,6 +1,6 @@
 """Where Dynamic's webhooks arrive: a thin door, since who knocks is told by the signature alone."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 
 from flask import Blueprint, Response, request
 
@@ -8,6 +8,7 @@ from bridge.clock import Clock
 from bridge.dynamic.webhooks import MAX_BODY_BYTES, PATH, SIGNATURE_HEADER
 from bridge.errors import NotServed, Refused, Unavailable
 from bridge.oauth.request import json_answer
+from bridge.ratelimit import RateLimits
 from bridge.reasons import Explained, Reason
 from bridge.web.answers import response_of
 from bridge.web.endpoints import log_refusal
@@ -20,25 +21,35 @@ _STATUSES: Mapping[Explained, int] = {
     Reason.WEBHOOK_SIGNATURE_INVALID: 401,
     Reason.WEBHOOK_MALFORMED: 400,
     Reason.BODY_TOO_LARGE: 413,
+    Reason.TOO_MANY_REQUESTS: 429,
 }
 
 
-def hook_blueprint(receive: Receive, *, clock: Clock) -> Blueprint:
+_FORGED = (Reason.WEBHOOK_NOT_CONFIGURED, Reason.WEBHOOK_SIGNATURE_INVALID, Reason.BODY_TOO_LARGE)
+
+
+def hook_blueprint(receive: Receive, *, environments: Collection[str], limits: RateLimits, clock: Clock) -> Blueprint:
     """POST /webhooks/dynamic/<environment>: 200 once an event's effect is committed, also for one that has none.
 
     401 for a bad signature, with nothing changed; 404 where no secret is configured; 413 over 64 kB; 503 while the
-    database is away, and Dynamic comes again.
+    database is away, and Dynamic comes again. 429 unread from an address that has sent too many forged ones to the
+    environment: genuine ones never count, so a flood from elsewhere cannot keep them out.
     """
     blueprint = Blueprint("hooks", __name__)
 
     @blueprint.post(f"{PATH}/<environment>")
     def dynamic(environment: str) -> Response:
-        body = request.stream.read(MAX_BODY_BYTES + 1)
+        at = environment if environment in environments else ""  # else anybody could invent one for each message
+        peer = request.remote_addr or ""
         try:
+            limits.may_knock(at, peer)
+            body = request.stream.read(MAX_BODY_BYTES + 1)
             if len(body) > MAX_BODY_BYTES:
                 raise Refused(Reason.BODY_TOO_LARGE)
             receive(environment, body, request.headers.get(SIGNATURE_HEADER), clock())
         except NotServed as why:
+            if why.reason in _FORGED:
+                limits.forged(at, peer)
             return _refusal(why)
         return response_of(json_answer(200, {"status": "ok"}))
 

@@ -22,6 +22,10 @@ _BY_REASON: Mapping[Explained, Wording] = {
     Reason.USER_DISABLED: ("You cannot sign in", "Your account is switched off here. Ask those who run the app."),
     Reason.ENVIRONMENT_NOT_ALLOWED: ("You cannot sign in", "This app is not open to your account."),
     Reason.CLIENT_DISABLED: ("This app is switched off", "Ask those who run it."),
+    Reason.TOO_MANY_REQUESTS: (
+        "Too much at once",
+        "More comes from your network or account than this server answers. Wait a minute, then try again.",
+    ),
     SignInReason.SIGN_IN_EXPIRED: ("This sign-in has run out", "Go back to the app and sign in again."),
     SignInReason.ACCESS_DENIED: ("You are not signed in", "Nothing has changed. Sign in when you want to go on."),
     SignInReason.COOKIES_OFF: (

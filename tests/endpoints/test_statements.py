@@ -21,7 +21,7 @@ def counting() -> Iterator[dict[str, int]]:
             counts["writes"] += "IMMEDIATE" in statement or "READ COMMITTED" in statement
         elif statement == "COMMIT":
             counts["commits"] += 1
-        else:
+        elif not statement.startswith("PRAGMA"):
             counts["statements"] += 1
 
     with hearing(heard):

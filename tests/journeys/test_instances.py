@@ -14,6 +14,7 @@ from loading import Device, until
 from provider import ADDRESS, Provider
 from receiving import Receiver, accepted, claims_in, receiving
 from requests import Session
+from sqlalchemy import make_url
 from surfing import Surfer
 from test_code_flow import AFTER, APP, CALLBACK, REGISTERED, told, whole_journey
 
@@ -26,10 +27,15 @@ from bridge.store.clients import CACHED_FOR
 EXCHANGE = ("--grant=token-exchange", "--grant=refresh_token", f"--assertion-origin={ORIGIN}")
 
 
-@pytest.fixture(scope="module")
-def deployment(tmp_path_factory: pytest.TempPathFactory, postgresql: Databases) -> Iterator[Deployment]:
-    url = postgresql.create(migrated=True)
-    with running_instances(tmp_path_factory.mktemp("instances"), url) as running:
+@pytest.fixture(scope="module", params=["direct", pytest.param("pgbouncer", marks=pytest.mark.slow)])
+def deployment(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, postgresql: Databases
+) -> Iterator[Deployment]:
+    url = way = postgresql.create(migrated=True)
+    if request.param == "pgbouncer":
+        by_way_of = make_url(request.getfixturevalue("pgbouncer")).set(database=make_url(url).database)
+        way = by_way_of.render_as_string(hide_password=False)
+    with running_instances(tmp_path_factory.mktemp("instances"), way) as running:
         yield running
     postgresql.drop(url)
 

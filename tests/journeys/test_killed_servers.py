@@ -8,8 +8,10 @@ from pathlib import Path
 from urllib.request import urlopen
 
 import pytest
-from instances import Instance
-from loading import until
+from databases import Databases
+from instances import Instance, running_instances
+from loading import Device, until
+from postgres import PostgresServer
 from served import command_for, free_port
 from test_servers import workers_of
 
@@ -65,3 +67,28 @@ def test_while_one_worker_is_killed_the_other_answers(instance: Instance) -> Non
         assert answers(instance)
     until(lambda: len(workers_of(instance.pid)) == 2)
     assert is_there(second)
+
+
+@pytest.mark.slow
+def test_a_worker_that_dies_while_postgresql_is_away_takes_nobody_along(
+    tmp_path: Path, own_postgresql: PostgresServer
+) -> None:
+    url = Databases(own_postgresql.url()).create(migrated=True)
+    with running_instances(tmp_path, url, how_many=1, workers=2) as deployment:
+        (instance,) = deployment.instances
+        secret = deployment.add_client("app", "--grant=token-exchange", "--grant=refresh_token")
+        device = Device(instance.url, "app", secret, deployment.assertion(deployment.user()))
+        assert device.exchange() == 200
+        own_postgresql.stop()
+        first, second = workers_of(instance.pid)
+        os.kill(first, signal.SIGKILL)
+        until(lambda: deployment.command.log().count("worker waits for the database") >= 3)
+        assert is_there(second)
+        for _ in range(20):
+            assert answers(instance)
+        own_postgresql.start()
+        began = deployment.command.log().count("worker waits for the database")
+        until(lambda: device.exchange() == 200)
+        os.kill(second, signal.SIGKILL)  # the new one answers, for it has come to work meanwhile
+        until(lambda: answers(instance) and device.refresh() == 200)
+        assert deployment.command.log().count("worker waits for the database") <= began + 1

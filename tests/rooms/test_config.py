@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from bridge.config import Config, ConfigFaults, Fault
+from bridge.config.settings import DEFAULT_LIMITS
 from bridge.config.sources import load
 from bridge.model import TOKEN_EXCHANGE, ClaimRule, Environment
 from bridge.store.seal import new_secret_key
@@ -74,6 +75,7 @@ def test_three_variables_make_a_configuration_that_is_safe_to_serve_with() -> No
         proxies=0,
         workers=1,
         log_level="INFO",
+        limits=DEFAULT_LIMITS,
         delivery="serve",
     )
 

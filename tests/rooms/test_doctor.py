@@ -37,6 +37,7 @@ def config(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Config:
             "BRIDGE_ISSUER": "https://id.example.com",
             "BRIDGE_SECRET_KEYS": new_secret_key(),
             "DYNAMIC_ENVIRONMENT_ID": ID,
+            "BRIDGE_PROXIES": "1",
         }
     )
 
@@ -112,6 +113,8 @@ def test_a_mend_is_a_command_or_tells_where_the_client_is_declared(config: Confi
         ({"key_rotation": 0}, WARNING, "signing keys rotate by command only"),
         ({"secret_keys": ("a", "b", "c")}, ADVICE, "3 secret keys are in use"),
         ({"audit_retention": 86400}, ADVICE, "audit entries are kept for less than 30 days"),
+        ({"proxies": 0}, WARNING, "nobody knows where requests come from"),
+        ({"limits": {"user": "600/minute"}}, WARNING, "source, failures, client, webhooks: not limited"),
         ({"session_absolute_ttl": 100 * 86400}, ADVICE, "browsers stay signed in for more than 90 days"),
     ],
 )

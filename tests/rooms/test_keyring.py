@@ -9,7 +9,7 @@ from typing import get_args
 
 import pytest
 
-from bridge.errors import SealBroken, Unavailable
+from bridge.errors import Refused, SealBroken, Unavailable
 from bridge.jose import SigningKey, generate_signing_key, signing_key
 from bridge.keylife import READ_AGAIN, READ_FIRST, KeyLife
 from bridge.model import SigningAlgorithm
@@ -236,3 +236,34 @@ def test_the_algorithms_are_those_that_sign() -> None:
     kept = [active(signing_key(alg, generate_signing_key(alg))) for alg in reversed(get_args(SigningAlgorithm))]
     shelf = Shelf([*kept, pending(SECOND)])
     assert Keyring(shelf.load, shelf.keep_up, NOW).algorithms == get_args(SigningAlgorithm)
+
+
+def test_a_token_is_genuine_for_as_long_as_its_key_is_among_ours(shelf: Shelf, keyring: Keyring) -> None:
+    shelf.kept.append(active(OTHER))
+    token = FIRST.sign({"sub": "s"}, "JWT")
+    for _ in range(2):
+        assert keyring.genuine(token, NOW).payload == {"sub": "s"}
+    shelf.kept = [active(SECOND)]  # the key was withdrawn
+    with pytest.raises(Refused):
+        keyring.genuine(token, NOW + READ_AGAIN)
+
+
+def test_a_genuine_token_vouches_for_no_other_spelling_of_it(keyring: Keyring) -> None:
+    token = FIRST.sign({"sub": "s"}, "JWT")
+    keyring.genuine(token, NOW)
+    head, body, signature = token.split(".")
+    for other in (
+        f"{head}.{body}.{signature[:-2]}AA",
+        f"{head}.{body}.{'A' * len(signature)}",
+        f"{token}A",
+        f" {token}",
+    ):
+        with pytest.raises(Refused):
+            keyring.genuine(other, NOW)
+
+
+def test_only_so_many_genuine_tokens_are_remembered(keyring: Keyring, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("bridge.tokens.keyring.REMEMBERED", 3)
+    for number in range(7):
+        keyring.genuine(FIRST.sign({"sub": str(number)}, "JWT"), NOW)
+        assert len(keyring._held.genuine) <= 3

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from urllib.parse import parse_qs, urlsplit
 
 from bridge.cli.doctor.findings import Finding, advice, error, warning
-from bridge.config.settings import Config
+from bridge.config.settings import DEFAULT_LIMITS, Config
 from bridge.config.urls import is_loopback
 from bridge.model import Client, Environment
 
@@ -13,7 +13,7 @@ DAY = 86400
 
 def server_findings(config: Config, clients: Sequence[Client]) -> Iterator[Finding]:
     """What is to be said of the bridge, whatever its clients."""
-    for rule in (_development, _database, _keys, _records, _signing_in):
+    for rule in (_development, _database, _keys, _records, _signing_in, _limits):
         yield from rule(config, clients)
     for environment in config.environments:
         yield from _environment(environment)
@@ -68,6 +68,19 @@ def _signing_in(config: Config, clients: Sequence[Client]) -> Iterator[Finding]:
     if not clients:
         why = "nobody can get a token"
         yield advice("server", "no client is registered", why, "oidc-bridge client add ID …")
+
+
+def _limits(config: Config, _: Sequence[Client]) -> Iterator[Finding]:
+    if not config.sources_known:
+        why = "a proxy ends TLS, so everybody has its address: limits by address hold nobody up (threats O21)"
+        yield warning(
+            "server", "nobody knows where requests come from", why, "Set BRIDGE_PROXIES=1, or BRIDGE_TLS_CERT"
+        )
+    missing = [name for name in DEFAULT_LIMITS if name not in config.limits]
+    if missing:
+        why = "whoever has time can take all of the server's (threats O21)"
+        mend = "Remove off from BRIDGE_LIMITS, or see to it that a proxy limits them."
+        yield warning("server", f"{', '.join(missing)}: not limited", why, mend)
 
 
 def _environment(environment: Environment) -> Iterator[Finding]:

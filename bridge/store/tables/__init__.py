@@ -9,7 +9,7 @@ from bridge.store.tables.people import consents, requests, sessions, upstream_se
 from bridge.store.tables.registered import client_credentials, clients, secrets, signing_keys
 from bridge.store.tables.schema import metadata
 
-REVISION = "0007"
+REVISION = "0008"
 """The migration that this code was written for: the head of migrations/versions."""
 
 __all__ = [

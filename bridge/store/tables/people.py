@@ -91,6 +91,7 @@ requests = Table(
     Column("consented_by", String(36)),  # the sub who allowed it
     Column("denied_at", BigInteger),
     Column("finished_at", BigInteger),
+    Index("requests_of_client", "client_id", "began_at"),
 )
 
 consents = Table(

@@ -1,0 +1,110 @@
+"""How often somebody may ask: the only door to the package limits.
+
+    source     one address, for what nobody vouches for: pages, public clients, access tokens that are no good
+    failures   one address, for failed client authentications
+    client     one client that has proven who it is
+    user       one user, whichever client asks
+    webhooks   one address at one Dynamic environment, for forged messages
+
+Nobody is refused because of what others did under the same address, once they have proven to be somebody else: a right
+secret, a good access token and a genuine webhook pass whatever else comes from there. Each process counts for itself
+(docs/decisions/0022).
+"""
+
+import math
+from collections.abc import Mapping
+from functools import lru_cache
+from ipaddress import IPv4Address, IPv6Address, ip_address
+
+import limits
+from limits.strategies import FixedWindowRateLimiter
+
+from bridge.clock import Clock
+from bridge.errors import Refused
+from bridge.ratelimit.windows import Windows
+from bridge.reasons import Reason
+
+NAMES = ("source", "failures", "client", "user", "webhooks")
+
+
+class RateLimits:
+    """Counts in this process. `rates`: by name, like 600/minute; a name that is missing is not limited.
+
+    `sources_known`: whether the addresses of peers are those of clients, and not of a proxy of ours that nobody told us
+    of. If not, one address stands for everybody, and nobody is refused by it. Safe for any number of threads.
+    """
+
+    def __init__(self, rates: Mapping[str, str], *, sources_known: bool, clock: Clock) -> None:
+        self._items = {name: limits.parse(rate) for name, rate in rates.items()}
+        self._sources_known = sources_known
+        self._clock = clock
+        self._windows = Windows(clock)
+        self._limiter = FixedWindowRateLimiter(self._windows)
+
+    def of_source(self, peer: str) -> None:
+        """Count what an address sends that nobody vouches for. Raises Refused(TOO_MANY_REQUESTS)."""
+        if self._sources_known:
+            self._count("source", source_of(peer))
+
+    def of_client(self, client_id: str) -> None:
+        """Count a request of a client that has authenticated. Raises Refused(TOO_MANY_REQUESTS)."""
+        self._count("client", client_id)
+
+    def of_user(self, environment_id: str, user_id: str) -> None:
+        """Count what is done for a user, known by what was verified. Raises Refused(TOO_MANY_REQUESTS)."""
+        self._count("user", f"{environment_id}/{user_id}")
+
+    def failed(self, peer: str) -> None:
+        """Count a failed client authentication. Raises Refused(TOO_MANY_TRIES) if it was one too many.
+
+        By address alone: were there a count for each client, it would tell which clients exist (threats O20).
+        """
+        self._count("failures", source_of(peer), Reason.TOO_MANY_TRIES)
+
+    def may_knock(self, environment_id: str, peer: str) -> None:
+        """Raises Refused(TOO_MANY_REQUESTS) for an address that has sent too many forged webhooks to an environment."""
+        item = self._items.get("webhooks")
+        if item is None or not self._sources_known:
+            return
+        key = f"{environment_id}/{source_of(peer)}"
+        if not self._limiter.test(item, "webhooks", key):
+            raise self._refused("webhooks", key, Reason.TOO_MANY_REQUESTS)
+
+    def forged(self, environment_id: str, peer: str) -> None:
+        """Count a forged webhook; the next one finds out."""
+        item = self._items.get("webhooks")
+        if item is not None and self._sources_known:
+            self._limiter.hit(item, "webhooks", f"{environment_id}/{source_of(peer)}")
+
+    def _count(self, name: str, key: str, reason: Reason = Reason.TOO_MANY_REQUESTS) -> None:
+        item = self._items.get(name)
+        if item is not None and not self._limiter.hit(item, name, key):
+            raise self._refused(name, key, reason)
+
+    def _refused(self, name: str, key: str, reason: Reason) -> Refused:
+        ends_at = self._limiter.get_window_stats(self._items[name], name, key).reset_time
+        return Refused(reason, name, retry_after=max(1, math.ceil(ends_at - self._clock())))
+
+
+@lru_cache(4096)
+def source_of(peer: str) -> str:
+    """The canonical name of whom an address belongs to.
+
+    Of an IPv6 address that is its /64, of which a home or a server has a whole one; what a proxy writes with a port
+    counts without it. What is no address is one source, so that inventing some gains nothing.
+    """
+    address = _address(peer)
+    if isinstance(address, IPv6Address):
+        mapped = address.ipv4_mapped
+        return str(mapped) if mapped is not None else f"{address.packed[:8].hex()}::"
+    return "other" if address is None else str(address)
+
+
+def _address(peer: str) -> IPv4Address | IPv6Address | None:
+    bare = peer[1:].partition("]")[0] if peer.startswith("[") else peer
+    if bare.count(":") == 1:
+        bare = bare.partition(":")[0]
+    try:
+        return ip_address(bare)
+    except ValueError:
+        return None
