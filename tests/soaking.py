@@ -30,6 +30,7 @@ from surfing import Surfer
 
 from bench.usage import memory_kib
 from bridge.clock import system_clock
+from bridge.config.settings import DEFAULT_LIMITS
 from bridge.emulator import User
 from bridge.emulator.webhooks import new_secret
 from bridge.keylife import LEAD
@@ -40,6 +41,7 @@ VERIFIER = "v" * 43
 SCOPE = "openid profile email wallets offline_access"
 NOTICED_WITHIN = 20  # seconds from a revocation at Dynamic to its end here
 KEYS_EVERY, SECRET_EVERY, NAME_EVERY, SAMPLE_EVERY = 20, 9, 3, 2  # seconds; a worker reads its keys every 15
+LIMITS = ",".join(f"{name}=900000000/minute" for name in DEFAULT_LIMITS)  # everybody is counted, nobody refused
 MOST_GROWTH_KIB = 6 * 1024  # of one worker, from the second third of the time to the last
 
 
@@ -240,7 +242,8 @@ def changes(bridge: Standalone, secret: Secret, ledger: Ledger) -> Sequence[tupl
 def soak(folder: Path, *, seconds: float, database_url: str | None = None, visitors: int = 6) -> Ledger:
     """Let them all work for so long. What was wrong stands in the ledger."""
     ledger, ended, webhook_secret = Ledger(), Event(), new_secret()
-    with standalone(folder, database_url=database_url, workers=2, DYNAMIC_WEBHOOK_SECRETS=webhook_secret) as bridge:
+    settings = {"DYNAMIC_WEBHOOK_SECRETS": webhook_secret, "BRIDGE_LIMITS": LIMITS}
+    with standalone(folder, database_url=database_url, workers=2, **settings) as bridge:
         world = bridge.dynamic.emulator
         world.webhooks.register(f"{bridge.issuer}/webhooks/dynamic/{world.environment_id}", secret=webhook_secret)
         secret = Secret(bridge.client_secret)
