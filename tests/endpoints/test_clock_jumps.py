@@ -1,9 +1,9 @@
 """The clock jumps by an hour, either way, and comes right again: nobody loses anything, and nothing comes back."""
 
 import pytest
+from bridge.oauth.throttle import ALLOWED, WINDOW, Throttle
 from conftest import OFFLINE, Bridge, refusal
 
-from bridge.oauth.throttle import ALLOWED, WINDOW, Throttle
 from bridge.store.sweep import sweep
 
 pytestmark = pytest.mark.both_databases
