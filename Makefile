@@ -10,7 +10,7 @@ ARGS ?=
 JOBS ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-nextauth test test-slow test-browser screenshots check check-deploy sbom audit serve login-page bench wheel lock clean
+.PHONY: help demo demo-nextauth test test-slow test-browser screenshots check check-deploy sbom audit serve login-page bench soak wheel lock clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z][a-z-]*:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -83,6 +83,9 @@ login-page: $(READY) ## Build the bridge's own sign-in page into login-page/dist
 
 bench: $(READY) ## CPU per exchange beside the bare cost of its cryptography, in one run
 	@$(BIN)/python -m bench $(ARGS)
+
+soak: $(READY) ## Every kind of honest use for ten minutes, as keys rotate and clients change (ARGS="--seconds N --database postgresql")
+	@PYTHONPATH=tests:tests/journeys $(BIN)/python -m soaking $(ARGS)
 
 wheel: $(READY) ## Build dist/*.whl
 	@rm -rf dist

@@ -29,8 +29,8 @@ from bridge.oauth.server import TokenServer
 from bridge.oauth.signin import SignInCompletion
 from bridge.oauth.site import Site
 from bridge.oauth.userinfo import Userinfo
+from bridge.observing import Observing, hearing, metrics_of, observing
 from bridge.parts import Parts, assemble
-from bridge.store import Database
 from bridge.store.open_requests import OpenRequests
 from bridge.tokens.keyring import Keyring
 from bridge.web.browser import BrowserEndpoint, browser_blueprint
@@ -39,7 +39,6 @@ from bridge.web.bundle_files import bundle_blueprint
 from bridge.web.edge import guard_edge
 from bridge.web.endpoints import Document, Endpoint, Routes
 from bridge.web.hooks import hook_blueprint
-from bridge.web.ops import HealthCheck, ops_blueprint
 from bridge.web.pages import page_blueprint
 from bridge.web.rsgi import RsgiDoor
 from bridge.web.security_txt import security_txt_blueprint
@@ -48,7 +47,9 @@ from bridge.web.wsgi import WsgiDoor
 
 def create_app(config: Config, clock: Clock = system_clock) -> Flask:
     """The bridge as a WSGI application; `app.extensions["bridge"]` holds its Parts. Raises what `assemble` raises."""
-    parts = assemble(config, clock)
+    metrics = metrics_of(config)
+    parts = assemble(config, clock, heard=hearing(metrics))
+    observed = observing(config, parts, metrics, clock())
     issuer, prefix = config.issuer, urlsplit(config.issuer).path or None
     reasons_url = f"{issuer}/reasons"
 
@@ -129,7 +130,7 @@ def create_app(config: Config, clock: Clock = system_clock) -> Flask:
     )
 
     app = Flask("bridge", template_folder=str(TEMPLATES), static_folder=None)
-    app.extensions["bridge"] = parts
+    app.extensions |= {"bridge": parts, "observing": observed}
     app.url_map.merge_slashes = False  # it would redirect to a URL built from the Host header
     app.register_blueprint(
         browser_blueprint(
@@ -146,25 +147,29 @@ def create_app(config: Config, clock: Clock = system_clock) -> Flask:
     app.register_blueprint(hooks, url_prefix=prefix)
     app.register_blueprint(bundle_blueprint(bundle), url_prefix=prefix)
     app.register_blueprint(page_blueprint(issuer=issuer, links=_links(issuer)), url_prefix=prefix)
-    app.register_blueprint(ops_blueprint({"database": _database_check(parts.database)}))
     app.register_blueprint(security_txt_blueprint(config.security_contact, issuer=issuer, clock=clock))
     guard_edge(app)
     routes = Routes(
         endpoints,
         _documents(discovery, parts.keyring, prefix or ""),
+        observed.routes,
         prefix=prefix or "",
         clock=clock,
         cors_origins=parts.clients.cors_origins,
     )
-    app.wsgi_app = WsgiDoor(routes, app.wsgi_app, proxies=config.proxies)  # type: ignore[method-assign]
+    app.wsgi_app = WsgiDoor(  # type: ignore[method-assign]
+        routes, app.wsgi_app, observed.watch, proxies=config.proxies
+    )
     return app
 
 
-def rsgi_app(config: Config) -> tuple[RsgiDoor, Parts]:
-    """The same for our own server, and its parts. Raises what `assemble` raises."""
+def rsgi_app(config: Config) -> tuple[RsgiDoor, Parts, Observing]:
+    """The same for our own server, its parts, and who looks at it. Raises what `assemble` raises."""
     app = create_app(config)
     door, parts = cast("WsgiDoor", app.wsgi_app), app.extensions["bridge"]
-    return RsgiDoor(door.routes, door.pages, at_once=parts.database.is_sqlite, proxies=config.proxies), parts
+    at_once = parts.database.is_sqlite
+    own = RsgiDoor(door.routes, door.pages, door.watch, at_once=at_once, proxies=config.proxies)
+    return own, parts, app.extensions["observing"]
 
 
 def _browser_endpoints(site: Site, parts: Parts, config: Config) -> tuple[BrowserEndpoint, ...]:
@@ -184,15 +189,14 @@ def _browser_endpoints(site: Site, parts: Parts, config: Config) -> tuple[Browse
     )
 
 
-def _database_check(database: Database) -> HealthCheck:
-    return lambda: None if database.is_alive() else "does not answer"
-
-
 def _documents(discovery: bytes, keyring: Keyring, prefix: str) -> tuple[Document, ...]:
     """Where clients look: OIDC Discovery appends to the issuer, RFC 8414 inserts before its path; both are served."""
     openid, oauth = "/.well-known/openid-configuration", "/.well-known/oauth-authorization-server"
     found = {f"{prefix}{openid}", f"{prefix}{oauth}", f"{openid}{prefix}", f"{oauth}{prefix}"}
-    return Document(sorted(found), lambda _: discovery), Document([f"{prefix}/jwks"], keyring.jwks)
+    return (
+        Document("discovery", sorted(found), lambda _: discovery),
+        Document("jwks", [f"{prefix}/jwks"], keyring.jwks),
+    )
 
 
 def _links(issuer: str) -> Mapping[str, str]:

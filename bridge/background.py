@@ -9,7 +9,7 @@
 
 import logging
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from bridge.clock import Clock, system_clock
@@ -22,6 +22,7 @@ from bridge.store.sweep import sweep
 log = logging.getLogger(__name__)
 
 _TICK = 1.0  # seconds between looks at what is due
+_LONG = 600  # seconds after which one has taken too long; a sweep takes its time
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,13 +50,26 @@ def jobs(config: Config, parts: Parts) -> Sequence[Job]:
 
 
 class Background:
-    """Does the jobs that are due until it is stopped. What fails is logged, and tried again at its next time."""
+    """Does the jobs that are due until it is stopped. What fails is logged, and tried again at its next time.
 
-    def __init__(self, database: Database, listed: Sequence[Job], clock: Clock = system_clock) -> None:
+    `failed` hears the name of each job that did.
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        listed: Sequence[Job],
+        clock: Clock = system_clock,
+        *,
+        failed: Callable[[str], None] = lambda _: None,
+    ) -> None:
         self._database = database
         self._jobs = listed
         self._clock = clock
+        self._failed = failed
         self._due_at = [clock() + job.every for job in listed]  # the start has just done what is done at the start
+        self._done_at = [clock() for _ in listed]
+        self._looked_at = clock()
         self._stopped = threading.Event()
 
     def start(self) -> None:
@@ -66,8 +80,20 @@ class Background:
         """Begin nothing more."""
         self._stopped.set()
 
+    def done_at(self) -> Mapping[str, int]:
+        """When each job was last done, maybe by another process that has the lease; of several alike the oldest."""
+        found: dict[str, int] = {}
+        for job, at in zip(self._jobs, self._done_at, strict=True):
+            found[job.name] = min(at, found.get(job.name, at))
+        return found
+
+    def problem(self, now: int) -> str | None:
+        """That the thread has not looked at its jobs for long, if so: it hangs, or is gone."""
+        return "hangs" if now - self._looked_at > _LONG else None
+
     def run_due(self) -> None:
         """Do what is due now."""
+        self._looked_at = self._clock()
         for number, job in enumerate(self._jobs):
             now = self._clock()
             if now < self._due_at[number] and self._due_at[number] - now <= job.every:  # else the clock was set back
@@ -76,9 +102,12 @@ class Background:
             try:
                 if not job.shared or self._is_ours(job, now):
                     job.run(now)
+                self._done_at[number] = now
             except Unavailable as unavailable:
+                self._failed(job.name)
                 log.warning("job not done", extra={"job": job.name, "cause": str(unavailable)})
             except Exception:
+                self._failed(job.name)
                 log.exception("bug", extra={"job": job.name})
 
     def _is_ours(self, job: Job, now: int) -> bool:

@@ -30,7 +30,7 @@ from bridge.store.clients import Clients
 from bridge.store.outbox import Kind
 from bridge.store.rotation import Rotation
 from bridge.store.seal import Sealer
-from bridge.store.telling import TellingDatabase
+from bridge.store.telling import Tell, TellingDatabase
 from bridge.tokens.claims import ClaimSelection
 from bridge.tokens.keyring import Keyring
 from bridge.tokens.mint import Mint
@@ -69,14 +69,18 @@ class Parts:
         return Delivery(turns, carriers, clock)
 
 
-def assemble(config: Config, clock: Clock = system_clock, keys: LoadKeys = load_keys) -> Parts:
-    """The parts that a configuration asks for, the protocol's endpoints apart. `keys`: where Dynamic's come from.
+def assemble(
+    config: Config, clock: Clock = system_clock, keys: LoadKeys = load_keys, heard: Tell | None = None
+) -> Parts:
+    """The parts that a configuration asks for, the protocol's endpoints apart.
+
+    `keys`: where Dynamic's come from; `heard`: who is told of each entry of the audit log, once it is committed.
 
     Reads our keys from the database, which must have the current schema, and makes those that are missing. Calls
     nobody else. Raises SchemaMismatch, SealBroken and Unavailable.
     """
     with ExitStack() as held:
-        database = _database(config)
+        database = _database(config, heard)
         held.callback(database.close)
         database.check_schema()
         keyring, subjects = _own_secrets(database, config, clock())
@@ -132,10 +136,11 @@ def _fetcher(held: ExitStack, config: Config, **bulkhead: int) -> Fetcher:
     return fetcher
 
 
-def _database(config: Config) -> Database:
-    if not config.audit_stdout:
-        return Database(config.database_url)
-    return TellingDatabase(config.database_url, lambda entries: print_audit(entry.as_json() for entry in entries))
+def _database(config: Config, heard: Tell | None) -> Database:
+    told = [] if heard is None else [heard]
+    if config.audit_stdout:
+        told.append(lambda entries: print_audit(entry.as_json() for entry in entries))
+    return TellingDatabase(config.database_url, told) if told else Database(config.database_url)
 
 
 def _own_secrets(database: Database, config: Config, now: int) -> tuple[Keyring, PairwiseSubjects]:

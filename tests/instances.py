@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from balancer import Balancer, running_balancer
-from loading import until
+from loading import NOBODY_TOO_OFTEN, until
 from served import Command, clean_environment, free_port, wait_until_ready
 
 from bridge.emulator import Emulator, NewWallet, RunningEmulator, User, run
@@ -114,6 +114,7 @@ def running_instances(
             "DYNAMIC_API_BASE_URL": dynamic.base_url,
             "BRIDGE_SIGNIN_URL": dynamic.signin_url,
             "BRIDGE_DEVELOPMENT": "true",
+            "BRIDGE_LIMITS": NOBODY_TOO_OFTEN,
             "BRIDGE_DATABASE_URL": database_url,
             **settings,
         }

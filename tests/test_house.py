@@ -15,11 +15,13 @@ PACKAGE = TOP / "bridge"
 MODULES = sorted(PACKAGE.rglob("*.py"))
 
 FLOORS = {
-    **dict.fromkeys(("app", "background", "parts", "wsgi", "cli", "config", "assets", "__init__"), 5),
+    **dict.fromkeys(
+        ("app", "background", "gauges", "observing", "parts", "wsgi", "cli", "config", "assets", "__init__"), 5
+    ),
     **dict.fromkeys(("web", "delivery"), 4),
     **dict.fromkeys(("oauth", "lifecycle"), 3),
     **dict.fromkeys(("dynamic", "tokens", "store"), 2),
-    **dict.fromkeys(("jose", "fetch", "jwks", "keylife", "ratelimit"), 1),
+    **dict.fromkeys(("jose", "fetch", "jwks", "keylife", "metrics", "ratelimit"), 1),
     **dict.fromkeys(
         ("model", "history", "errors", "reasons", "signin_reasons", "clock", "subjects", "logs", "waiting"), 0
     ),
@@ -50,6 +52,7 @@ DOORS = {
     "joserfc": ("emulator", "cli.demo"),
     "limits": ("ratelimit",),
     "granian": ("cli.serve",),
+    "prometheus_client": ("metrics",),
     "coincurve": ("emulator.ethereum",),
     "Crypto": ("emulator.ethereum",),
     "click": ("cli",),

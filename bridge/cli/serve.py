@@ -1,5 +1,6 @@
 """`oidc-bridge serve`: the server."""
 
+import ctypes
 import functools
 import logging
 import multiprocessing
@@ -8,6 +9,7 @@ import signal
 import threading
 import time
 from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar
@@ -39,7 +41,6 @@ def serve(config: Config, host: str | None, port: int | None, socket: str | None
     from granian.constants import HTTPModes, Interfaces, RuntimeModes
     from granian.http import HTTP1Settings
     from granian.log import LogLevels
-    from granian.server import Server
 
     config = replace(config, workers=workers or config.workers)
     prepare(config)
@@ -49,7 +50,8 @@ def serve(config: Config, host: str | None, port: int | None, socket: str | None
     click.echo(f"Serving {config.issuer} on {where}", err=True)
     # A fresh process per worker: it imports neither Alembic nor pydantic, and shares no connection with this one.
     multiprocessing.set_start_method("spawn")
-    server = Server(
+    stopping = multiprocessing.RawValue(ctypes.c_bool, False)  # without a lock that a killed worker could take along
+    server = _draining_server(stopping, config.drain_delay)(
         "bridge",
         address=address,
         port=number,
@@ -68,22 +70,48 @@ def serve(config: Config, host: str | None, port: int | None, socket: str | None
         log_level=LogLevels.warning,
         process_name=None,
     )
-    server.serve(target_loader=functools.partial(load_app, config), wrap_loader=False)
+    with ExitStack() as held:
+        if config.metrics_token is not None:
+            from bridge.metrics.folder import folder_of_a_server
+
+            held.enter_context(folder_of_a_server())
+        server.serve(target_loader=functools.partial(load_app, config, stopping), wrap_loader=False)
 
 
-def load_app(config: Config) -> Any:
-    """What a worker process runs: the application, its logs as JSON lines."""
+def _draining_server(stopping: Any, delay: int) -> type[Any]:
+    """granian's server, which is told to stop twice: first /readyz says so, then, `delay` seconds later, it stops."""
+    from granian.server import Server
+
+    server: Any = Server
+
+    class DrainingServer(server):  # type: ignore[misc]
+        def signal_handler_interrupt(self, *_: object) -> None:
+            if stopping.value or not delay:  # whoever asks again is in a hurry
+                super().signal_handler_interrupt()
+                return
+            stopping.value = True
+            timer = threading.Timer(delay, super().signal_handler_interrupt)
+            timer.daemon = True
+            timer.start()
+
+    return DrainingServer
+
+
+def load_app(config: Config, stopping: Any) -> Any:
+    """What a worker process runs: the application, its logs as JSON lines. `stopping`: set when no more should come."""
     from bridge import logs
     from bridge.app import rsgi_app
-    from bridge.background import Background, jobs
     from bridge.cli.deliver import start_delivery
+    from bridge.observing import background_of
+    from bridge.web.ops import Check
 
     threading.Thread(target=_end_with_the_parent, name="parent", daemon=True).start()
     logs.set_up(config.log_level)
-    door, parts = _once_the_database_answers(lambda: rsgi_app(config))
+    door, parts, observed = _once_the_database_answers(lambda: rsgi_app(config))
     for known in parts.verifier.known.values():
         known.keys.warm()
-    Background(parts.database, jobs(config, parts)).start()
+    background_of(config, parts, observed).start()
+    observed.readiness.add(Check("server", lambda _: "stopping" if stopping.value else None))
     start_delivery(config, parts)
     return door
 

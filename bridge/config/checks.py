@@ -19,13 +19,14 @@ from bridge.tokens.claims import PROTOCOL_CLAIMS, PROVEN_CLAIMS
 from bridge.web.bundle import OFF, NotBuiltError, load_bundle
 
 SHORTEST_WEBHOOK_SECRET = 16  # characters; Dynamic makes them longer
+SHORTEST_TOKEN = 24  # characters of the one for /metrics
 LONGEST_ASSERTION = 30 * 86400  # Dynamic's own maximum
 
 
 def faults_of(config: Config) -> list[Fault]:
     """Every fault of a configuration; none means that it is safe to serve with."""
     pages = (_issuer, _signin_page, _listening, _security_contact)
-    rules = (*pages, _secret_keys, _database, _environments, _clients, _claims, _limits)
+    rules = (*pages, _metrics_token, _secret_keys, _database, _environments, _clients, _claims, _limits)
     return [fault for rule in rules for fault in rule(config)]
 
 
@@ -65,6 +66,17 @@ def _security_contact(config: Config) -> Iterator[Fault]:
     if config.security_contact is not None and not is_contact(config.security_contact):
         mend = "Use mailto:security@example.com, or the https URL of a page."
         yield Fault("BRIDGE_SECURITY_CONTACT", "is neither a mailto: nor an https URI", mend)
+
+
+def _metrics_token(config: Config) -> Iterator[Fault]:
+    token = config.metrics_token
+    if token is not None and not (SHORTEST_TOKEN <= len(token) <= 256 and len(set(token)) >= 8 and _is_word(token)):
+        mend = "Make one with: python3 -c 'import secrets; print(secrets.token_urlsafe(32))'"
+        yield Fault("BRIDGE_METRICS_TOKEN", "is too short, not random, or has characters that no header takes", mend)
+
+
+def _is_word(text: str) -> bool:
+    return text.isascii() and text.isprintable() and " " not in text
 
 
 def _secret_keys(config: Config) -> Iterator[Fault]:
@@ -126,7 +138,7 @@ def _webhook_secrets(environment: Environment, where: str) -> Iterator[Fault]:
     secrets = environment.webhook_secrets
     if any(len(secret) < SHORTEST_WEBHOOK_SECRET or len(set(secret)) < 8 for secret in secrets):
         yield Fault(f"{where}, webhook_secrets", "one is too short or not random", mend)
-    if any(not secret.isascii() or not secret.isprintable() or " " in secret for secret in secrets):
+    if not all(map(_is_word, secrets)):
         yield Fault(f"{where}, webhook_secrets", "one has characters that no secret of Dynamic's has", mend)
     if len(set(secrets)) < len(secrets):
         yield Fault(f"{where}, webhook_secrets", "one is there twice", "Remove the copy.")
@@ -169,6 +181,7 @@ def _limits(config: Config) -> Iterator[Fault]:
         ("BRIDGE_PORT", config.port, 1, 65535),
         ("BRIDGE_WORKERS", config.workers, 1, 256),
         ("BRIDGE_PROXIES", config.proxies, 0, 10),
+        ("BRIDGE_DRAIN_DELAY", config.drain_delay, 0, 300),
     ):
         if not least <= value <= most:
             yield Fault(setting, f"is not between {least} and {most}", "Choose a value in that range.")

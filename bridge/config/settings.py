@@ -46,6 +46,8 @@ class Config:
     proxies: int  # how many of our own stand before the server; 0: X-Forwarded-For counts for nothing
     workers: int
     log_level: str
+    metrics_token: str | None = field(repr=False)  # by which one may ask for /metrics; None: it is not there
+    drain_delay: int  # between the word that it is to stop and its stopping
     security_contact: str | None  # mailto: or https URI; None: there is no security.txt
     limits: Mapping[str, str]  # by name, like 600/minute; what is not named is not limited
     delivery: str  # serve: by every worker of `serve`; off: by `oidc-bridge deliver` alone

@@ -33,6 +33,7 @@ SECRETS = (
     "DYNAMIC_API_TOKEN",
     "NEXT_DYNAMIC_BEARER_TOKEN",
     "DYNAMIC_WEBHOOK_SECRETS",
+    "BRIDGE_METRICS_TOKEN",
 )
 """Settings that may also be given as NAME_FILE, a file that holds the value."""
 
@@ -45,6 +46,7 @@ ALIASES = {
 DEFAULT_ENV_FILE = Path("bridge.env")
 DEFAULT_TOML = Path("bridge.toml")
 
+_NAMES = frozenset(field.name for field in fields(Config))
 _Entry = TypeVar("_Entry", Environment, Client, ClaimRule)
 
 
@@ -79,6 +81,8 @@ class _Settings(BaseSettings):
     proxies: int = _setting(0, "BRIDGE_PROXIES", "proxies")
     workers: int = _setting(0, "BRIDGE_WORKERS", "workers")
     log_level: str = _setting("INFO", "BRIDGE_LOG_LEVEL", "log_level")
+    metrics_token: str | None = _setting(None, "BRIDGE_METRICS_TOKEN", "metrics_token")
+    drain_delay: int = _setting(0, "BRIDGE_DRAIN_DELAY", "drain_delay")
     security_contact: str | None = _setting(None, "BRIDGE_SECURITY_CONTACT", "security_contact")
     limits: Annotated[Any, NoDecode] = _setting("", "BRIDGE_LIMITS", "limits")
     delivery: str = _setting("serve", "BRIDGE_DELIVERY", "delivery")
@@ -198,36 +202,17 @@ def _config(settings: _Settings, faults: list[Fault]) -> Config:
     clients = _entries(Client, "clients", [client_table(table) for table in settings.clients], faults)
     claims = _entries(ClaimRule, "claims", settings.claims, faults)
     environments = _with_single_environment(settings, listed, faults)
-    return Config(
-        issuer=settings.issuer,
-        secret_keys=_listed(settings.secret_keys),
-        environments=tuple(environments),
-        clients=tuple(clients),
-        claims=tuple(claims),
-        database_url=settings.database_url,
-        development=settings.development,
-        assertion_max_lifetime=settings.assertion_max_lifetime,
-        clock_skew=settings.clock_skew,
-        audit_retention=settings.audit_retention,
-        audit_stdout=settings.audit_stdout,
-        audit_identifiers=settings.audit_identifiers,
-        key_rotation=settings.key_rotation,
-        signin_url=settings.signin_url,
-        login_page=settings.login_page,
-        session_idle_ttl=settings.session_idle_ttl,
-        session_absolute_ttl=settings.session_absolute_ttl,
-        host=settings.host,
-        port=settings.port,
-        socket=settings.socket,
-        tls_cert=settings.tls_cert,
-        tls_key=settings.tls_key,
-        proxies=settings.proxies,
-        workers=settings.workers or fitting_workers(settings.database_url),
-        log_level=settings.log_level.upper(),
-        limits=limits_of(settings.limits, faults),
-        delivery=settings.delivery,
-        security_contact=settings.security_contact,
-    )
+    as_they_are = {name: getattr(settings, name) for name in _NAMES & _Settings.model_fields.keys()}
+    made = {
+        "secret_keys": _listed(settings.secret_keys),
+        "environments": tuple(environments),
+        "clients": tuple(clients),
+        "claims": tuple(claims),
+        "workers": settings.workers or fitting_workers(settings.database_url),
+        "log_level": settings.log_level.upper(),
+        "limits": limits_of(settings.limits, faults),
+    }
+    return Config(**{**as_they_are, **made})
 
 
 def _with_single_environment(

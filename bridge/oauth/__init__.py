@@ -2,7 +2,7 @@
 
 HttpRequest ──▶ server ──▶ a Redemption: prove() ──▶ decide(tx) ──▶ Grant ──mint──▶ Answer
                  │
-                 ├─ request      what came in, read strictly and once
+                 ├─ request      what came in, read strictly and once (notes: what the log will tell of it)
                  ├─ client_auth  who asks (ratelimit: how often)
                  ├─ rules        what a client may ask for
                  ├─ code, refresh, exchange, jwt_bearer, client_credentials   one module per way to come by a Grant

@@ -106,7 +106,7 @@ class Authorization:
     def _refused(self, request: AuthorizationRequest, why: NotServed) -> Outcome:
         if request.client.client_id == ACCOUNT:  # our own page, whose URL stays clean
             return Outcome(ShowError(why, None, request.redirect_uri))
-        return Outcome(error_to_client(request, self._site.issuer, why, self._site.reasons_url))
+        return Outcome(error_to_client(request, self._site.issuer, why, self._site.reasons_url), why=why)
 
     def _decide(self, tx: Tx, case: _Case, proof: str | None) -> Outcome:
         """The next step, after the session that a proof of a sign-in opens."""

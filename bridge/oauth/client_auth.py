@@ -48,6 +48,7 @@ class ClientAuthentication:
         if not _proves(claimed, client, request.now) or client is None:
             self._limits.failed(request.peer)
             raise Refused(Reason.CLIENT_AUTHENTICATION_FAILED)
+        request.notes.client_id = client.client_id
         if client.disabled:
             raise Refused(Reason.CLIENT_DISABLED)
         if client.public:

@@ -8,6 +8,7 @@ from typing import Any
 from urllib.parse import unquote, urlencode
 
 from bridge.errors import NotServed, Refused
+from bridge.oauth.notes import Notes
 from bridge.reasons import Reason
 
 MAX_BODY_BYTES = 64 * 1024
@@ -34,6 +35,7 @@ class HttpRequest:
     body: bytes = field(repr=False)
     peer: str
     now: int
+    notes: Notes = field(default_factory=Notes, repr=False, compare=False)
 
 
 @dataclass(frozen=True, slots=True)

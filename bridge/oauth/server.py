@@ -72,6 +72,7 @@ class TokenServer(AuthorizationServer):
         wanted = request.parameters.require("grant_type")
         for redemption, _ in self._token_grants:
             if wanted == redemption.GRANT_TYPE:
+                request.http.notes.grant_type = wanted
                 return redemption(request, self)
         raise Refused(Reason.GRANT_TYPE_UNSUPPORTED)
 

@@ -145,11 +145,15 @@ Step = (
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """A step, and the cookies that go with it: None leaves one as it is, an empty string takes it away."""
+    """A step, and the cookies that go with it: None leaves one as it is, an empty string takes it away.
+
+    `why`: what a client is told by a redirect; a page that says so knows it itself.
+    """
 
     step: Step
     browser: str | None = field(default=None, repr=False)
     session: str | None = field(default=None, repr=False)
+    why: NotServed | None = None
 
 
 def with_query(url: str, parameters: Mapping[str, str]) -> str:

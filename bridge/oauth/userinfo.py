@@ -41,6 +41,7 @@ class Userinfo:
         except Refused:
             self._limits.of_source(http.peer)
             raise
+        http.notes.client_id = holder.client.client_id
         if holder.user is not None:
             self._limits.of_user(holder.user.environment_id, holder.user.user_id)
         return holder

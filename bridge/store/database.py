@@ -6,7 +6,7 @@ from contextlib import AbstractContextManager, contextmanager
 from types import TracebackType
 from typing import Self, TypeVar
 
-from sqlalchemy import Table, TextClause, inspect, select, text
+from sqlalchemy import QueuePool, Table, TextClause, inspect, text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
@@ -94,13 +94,12 @@ class Database:
         if str(found) > tables.REVISION:
             raise SchemaNewer
 
-    def is_alive(self) -> bool:
-        """Whether the database answers now."""
-        try:
-            with self.reading() as tx:
-                return tx.execute(select(1)).scalar() == 1
-        except Unavailable:
-            return False
+    def connections(self) -> tuple[int, int]:
+        """How many connections are in use, and how many there may be."""
+        pool = self._engine.pool
+        if not isinstance(pool, QueuePool):  # a database in memory
+            return 0, 1
+        return pool.checkedout(), pool.size() + pool._max_overflow
 
     def __enter__(self) -> Self:
         return self

@@ -4,7 +4,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import ColumnElement, Row, delete, func, select, true, update
+from sqlalchemy import ColumnElement, Row, case, delete, func, select, true, update
 
 from bridge.model import Json
 from bridge.store import receivers
@@ -25,6 +25,16 @@ class Letter:
     attempts: int
     last_error: str | None
     dead_at: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Backlog:
+    """How many messages wait, and how many were given up; since when the oldest waits, and when the first is due."""
+
+    waiting: int
+    dead: int
+    oldest_at: int | None
+    due_at: int | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +65,14 @@ def counts(tx: Tx) -> tuple[int, int]:
     """How many messages wait, and how many were given up."""
     found = tx.execute(select(func.count(), func.count(outbox.c.dead_at)).select_from(outbox)).one()
     return int(found[0]) - int(found[1]), int(found[1])
+
+
+def backlog(tx: Tx) -> Backlog:
+    """What there is in the outbox, by one statement."""
+    waits = outbox.c.dead_at.is_(None)
+    oldest, due = (func.min(case((waits, column))) for column in (outbox.c.created_at, outbox.c.due_at))
+    every, dead, *times = tx.execute(select(func.count(), func.count(outbox.c.dead_at), oldest, due)).one()
+    return Backlog(int(every) - int(dead), int(dead), *times)
 
 
 def retry(tx: Tx, chosen: Chosen, now: int) -> int:

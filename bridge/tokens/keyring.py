@@ -71,6 +71,16 @@ class Keyring:
         """What we can sign with."""
         return tuple(self._held.active)
 
+    @property
+    def lives(self) -> Sequence[KeyLife]:
+        """Where every key stood when they were last read."""
+        return self._held.lives
+
+    @property
+    def read_at(self) -> int:
+        """When they were last read."""
+        return self._held.read_at
+
     def active(self, alg: SigningAlgorithm, now: int) -> SigningKey:
         """The key that signs with `alg`, as the database said less than 60 s ago. Raises Unavailable."""
         held = self._current(now)

@@ -38,7 +38,7 @@ from bridge.web.account_view import account_response
 from bridge.web.bundle import Bundle
 from bridge.web.bundle_files import PATH
 from bridge.web.device import printable
-from bridge.web.endpoints import log_refusal
+from bridge.web.edge import refused
 from bridge.web.page import Bundled
 from bridge.web.wording import for_people
 
@@ -121,6 +121,8 @@ def _add(
             user_agent=printable(request.headers.get("user-agent")),
         )
         outcome = endpoint.respond(http)
+        if outcome.why is not None:
+            refused(outcome.why)
         response = show(outcome.step)
         _set(response, cookies.browser, outcome.browser, sent, secure=cookies.secure)
         _set(response, cookies.session, outcome.session, sent, secure=cookies.secure)
@@ -224,7 +226,7 @@ _SECRETIVE = {"Cache-Control": "no-store", "Referrer-Policy": "no-referrer"}
 
 def _error(step: ShowError, reasons_url: str) -> Response:
     why, client = step.why, step.client
-    request_id = log_refusal(why, request.path, request.remote_addr or "")
+    request_id = refused(why)
     name, back = _known_as(client)
     title, sentence = for_people(why)
     page = render.Error(

@@ -14,7 +14,7 @@ def bundle_blueprint(bundle: Bundle | None) -> Blueprint:
     """The blueprint of the two files; all others are 404. A browser keeps them for ever: a new build has new names."""
     blueprint = Blueprint("bundle", __name__)
 
-    @blueprint.get(f"{PATH}/<name>")
+    @blueprint.get(f"{PATH}/<name>", endpoint="signin-assets")
     def asset(name: str) -> Response:
         packed = None if bundle is None else bundle.files.get(name)
         if packed is None:

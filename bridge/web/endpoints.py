@@ -7,15 +7,14 @@ here: `rsgi` from our own server, `wsgi` from any other and from the tests.
 import hashlib
 import json
 import logging
-import secrets
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from http import HTTPStatus
 
 from bridge.clock import Clock
-from bridge.errors import NotServed, Unavailable
+from bridge.errors import Unavailable
 from bridge.keylife import JWKS_MAX_AGE
-from bridge.oauth.request import Answer, HttpRequest, json_answer
+from bridge.oauth.request import Answer, HttpRequest
 
 log = logging.getLogger(__name__)
 
@@ -44,14 +43,19 @@ class Endpoint:
 class Document:
     """A public document: served to anybody, for a while without asking again. `body`: its bytes at a moment."""
 
+    name: str
     paths: Sequence[str]
     body: Callable[[int], bytes] = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """What stands at one path. `quick`: it takes no time worth a thread, whatever the database is doing."""
+    """What stands at one path. `name`: what logs and metrics call it, whatever the issuer's path.
 
+    `quick`: it takes no time worth a thread, whatever the database is doing.
+    """
+
+    name: str
     path: str
     methods: frozenset[str]
     respond: Callable[[HttpRequest], Answer] = field(repr=False)
@@ -59,12 +63,13 @@ class Route:
 
 
 class Routes:
-    """The endpoints for machines by path. `prefix`: the path of the issuer."""
+    """The endpoints for machines by path. `prefix`: the path of the issuer; `own`: what operators ask, without it."""
 
     def __init__(
         self,
         endpoints: Iterable[Endpoint],
         documents: Iterable[Document],
+        own: Iterable[Route],
         *,
         prefix: str,
         clock: Clock,
@@ -72,8 +77,8 @@ class Routes:
     ) -> None:
         self.clock = clock
         routes = [_endpoint_route(endpoint, prefix, cors_origins) for endpoint in endpoints]
-        routes += [_document_route(path, document.body) for document in documents for path in document.paths]
-        routes.append(Route("/healthz", frozenset({"GET"}), lambda _: json_answer(200, {"status": "ok"}), quick=True))
+        routes += [_document_route(document, path) for document in documents for path in document.paths]
+        routes += own
         self._by_path = {route.path: route for route in routes}
 
     @property
@@ -87,7 +92,7 @@ class Routes:
 
 
 def answer_to(route: Route, request: HttpRequest) -> Answer:
-    """The answer to a request, whatever happens: its refusal logged, a bug of ours too (status 500).
+    """The answer to a request, whatever happens: a bug of ours is logged, and is status 500.
 
     HEAD is answered as GET; its body is the door's to leave out.
     """
@@ -95,31 +100,9 @@ def answer_to(route: Route, request: HttpRequest) -> Answer:
         method = "GET" if request.method == "HEAD" else request.method
         if method not in route.methods:
             return _method_not_allowed(route)
-        answer = route.respond(request)
+        return route.respond(request)
     except Exception as error:  # noqa: BLE001 - the edge, as web/edge is for Flask's part
-        return bug_answer(error)
-    if answer.why is None:
-        return answer
-    request_id = log_refusal(answer.why, route.path, request.peer)
-    return replace(answer, headers={**answer.headers, "X-Request-Id": request_id})
-
-
-def log_refusal(why: NotServed, path: str, peer: str) -> str:
-    """Log why the answer is no; the id under which the caller can ask about it."""
-    request_id = secrets.token_hex(8)
-    level = logging.WARNING if isinstance(why, Unavailable) else logging.INFO
-    log.log(
-        level,
-        "unavailable" if isinstance(why, Unavailable) else "refused",
-        extra={
-            "request_id": request_id,
-            "path": path,
-            "reason": why.reason.code,
-            "detail": why.detail,
-            "peer": peer,
-        },
-    )
-    return request_id
+        return bug_answer(error, request.notes.request_id)
 
 
 def error_answer(status: int, description: str | None = None) -> Answer:
@@ -130,12 +113,10 @@ def error_answer(status: int, description: str | None = None) -> Answer:
     return Answer(status, headers, json.dumps(document, separators=(",", ":")).encode())
 
 
-def bug_answer(error: Exception) -> Answer:
+def bug_answer(error: Exception, request_id: str) -> Answer:
     """The answer after a bug of ours, which is logged whole."""
-    request_id = secrets.token_hex(8)
     log.error("bug", exc_info=error, extra={"request_id": request_id})
-    answer = error_answer(500, "Internal error")
-    return replace(answer, headers={**answer.headers, "X-Request-Id": request_id})
+    return error_answer(500, "Internal error")
 
 
 def _method_not_allowed(route: Route) -> Answer:
@@ -145,8 +126,9 @@ def _method_not_allowed(route: Route) -> Answer:
 
 
 def _endpoint_route(endpoint: Endpoint, prefix: str, cors_origins: CorsOrigins) -> Route:
+    name, path = endpoint.path.strip("/"), f"{prefix}{endpoint.path}"
     if not endpoint.cors:
-        return Route(f"{prefix}{endpoint.path}", frozenset(endpoint.methods), endpoint.respond)
+        return Route(name, path, frozenset(endpoint.methods), endpoint.respond)
 
     def respond(request: HttpRequest) -> Answer:
         allowed = _cors_headers(endpoint, request, cors_origins)
@@ -155,7 +137,7 @@ def _endpoint_route(endpoint: Endpoint, prefix: str, cors_origins: CorsOrigins) 
         answer = endpoint.respond(request)
         return replace(answer, headers={**answer.headers, **allowed}) if allowed else answer
 
-    return Route(f"{prefix}{endpoint.path}", frozenset({*endpoint.methods, "OPTIONS"}), respond)
+    return Route(name, path, frozenset({*endpoint.methods, "OPTIONS"}), respond)
 
 
 def _cors_headers(endpoint: Endpoint, request: HttpRequest, cors_origins: CorsOrigins) -> Mapping[str, str]:
@@ -176,13 +158,13 @@ def _cors_headers(endpoint: Endpoint, request: HttpRequest, cors_origins: CorsOr
     return headers
 
 
-def _document_route(path: str, body_at: Callable[[int], bytes]) -> Route:
+def _document_route(document: Document, path: str) -> Route:
     """Any origin may read it, credentials play no part. The answer is made anew only when the bytes are others."""
     whole = _document_answer(b"")
 
     def respond(request: HttpRequest) -> Answer:
         nonlocal whole
-        body = body_at(request.now)
+        body = document.body(request.now)
         if body is not whole.body:
             whole = _document_answer(body)
         answer = whole
@@ -191,7 +173,7 @@ def _document_route(path: str, body_at: Callable[[int], bytes]) -> Route:
             return replace(answer, status=304, body=b"")
         return answer
 
-    return Route(path, frozenset({"GET"}), respond, quick=True)
+    return Route(document.name, path, frozenset({"GET"}), respond, quick=True)
 
 
 def _document_answer(body: bytes) -> Answer:

@@ -11,7 +11,7 @@ from bridge.oauth.request import json_answer
 from bridge.ratelimit import RateLimits
 from bridge.reasons import Explained, Reason
 from bridge.web.answers import response_of
-from bridge.web.endpoints import log_refusal
+from bridge.web.edge import refused
 
 Receive = Callable[[str, bytes, str | None, int], None]
 """Takes the environment's id, the body, its signature and the time. Raises Refused, Unavailable."""
@@ -37,7 +37,7 @@ def hook_blueprint(receive: Receive, *, environments: Collection[str], limits: R
     """
     blueprint = Blueprint("hooks", __name__)
 
-    @blueprint.post(f"{PATH}/<environment>")
+    @blueprint.post(f"{PATH}/<environment>", endpoint="webhook")
     def dynamic(environment: str) -> Response:
         at = environment if environment in environments else ""  # else anybody could invent one for each message
         peer = request.remote_addr or ""
@@ -59,7 +59,7 @@ def hook_blueprint(receive: Receive, *, environments: Collection[str], limits: R
 def _refusal(why: NotServed) -> Response:
     status = 503 if isinstance(why, Unavailable) else _STATUSES.get(why.reason, 400)
     answer = response_of(json_answer(status, {"error": why.reason.code, "error_description": why.reason.means}))
-    answer.headers["X-Request-Id"] = log_refusal(why, request.path, request.remote_addr or "")
+    refused(why)
     if why.retry_after is not None:
         answer.headers["Retry-After"] = str(why.retry_after)
     return answer

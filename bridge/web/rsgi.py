@@ -13,10 +13,12 @@ from dataclasses import replace
 from io import BytesIO
 from typing import Any, TypeVar
 
+from bridge.oauth.notes import Notes
 from bridge.oauth.request import MAX_BODY_BYTES, Answer, HttpRequest, json_answer
 from bridge.waiting import MustWait, never_on_this_thread
 from bridge.web.endpoints import READ_HEADERS, Route, Routes, answer_to, bug_answer, error_answer
 from bridge.web.peers import peer_of
+from bridge.web.watch import NOTES, REQUEST_ID, Watch
 
 MAX_LINE = 8190  # characters of path and query
 BODY_DEADLINE = 10  # seconds for a body to arrive in
@@ -35,9 +37,10 @@ class RsgiDoor:
     `at_once`: the database is a file, so that the loop itself may ask it. `proxies`: how many of ours stand before us.
     """
 
-    def __init__(self, routes: Routes, pages: Any, *, at_once: bool, proxies: int) -> None:
+    def __init__(self, routes: Routes, pages: Any, watch: Watch, *, at_once: bool, proxies: int) -> None:
         self._routes = routes
         self._pages = pages
+        self._watch = watch
         self._at_once = at_once
         self._proxies = proxies
         self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="answer")
@@ -55,33 +58,46 @@ class RsgiDoor:
 
     async def __rsgi__(self, scope: Any, protocol: Any) -> None:
         """Answer one request."""
+        method, read = scope.method, scope.headers.get
+        # All of its lines: a proxy may add one of its own below what the client wrote.
+        forwarded = ",".join(scope.headers.get_all("x-forwarded-for")) if self._proxies else None
+        peer = peer_of(scope.client.rpartition(":")[0].strip("[]"), forwarded, self._proxies)
+        notes = self._watch.begin(method, peer, read("x-request-id"), read("traceparent"))
         if len(scope.path) + len(scope.query_string) > MAX_LINE:
-            _send(protocol, error_answer(414))
+            self._send(protocol, error_answer(414), notes)
             return
-        method = scope.method
+        route = self._routes.find(scope.path)
+        if route is not None:
+            notes.endpoint = route.name
         body = b""
         if method not in ("GET", "HEAD"):
             try:
                 body = await _body(scope, protocol)
             except TimeoutError:
-                _send(protocol, error_answer(408))
+                self._send(protocol, error_answer(408), notes)
                 return
-        # All of its lines: a proxy may add one of its own below what the client wrote.
-        forwarded = ",".join(scope.headers.get_all("x-forwarded-for")) if self._proxies else None
-        peer = peer_of(scope.client.rpartition(":")[0].strip("[]"), forwarded, self._proxies)
-        route = self._routes.find(scope.path)
+            notes.began = time.perf_counter()  # what a slow client took is not ours
         if route is None:
-            found = await self._on_a_thread(self._page, _environ(scope, body, peer))
+            found = await self._on_a_thread(self._page, _environ(scope, body, notes))
             if found is None:
-                _send(protocol, _too_late())
-            else:
-                protocol.response_bytes(*found)
+                self._send(protocol, _too_late(), notes)
+                return
+            status, headers, page = found
+            protocol.response_bytes(status, [*headers, (REQUEST_ID, notes.request_id)], page)
+            self._watch.end(notes, status)
             return
-        read = scope.headers.get
         headers_read = {name: value for name in READ_HEADERS if (value := read(name)) is not None}
-        request = HttpRequest(method, headers_read, body, peer, self._routes.clock())
-        answer = await self._answered(route, request)
-        _send(protocol, answer, body=method != "HEAD")
+        request = HttpRequest(method, headers_read, body, peer, self._routes.clock(), notes)
+        self._send(protocol, await self._answered(route, request), notes)
+
+    def _send(self, protocol: Any, answer: Answer, notes: Notes) -> None:
+        headers = [*answer.headers.items(), (REQUEST_ID, notes.request_id)]
+        if answer.body and notes.method != "HEAD":
+            protocol.response_bytes(answer.status, headers, answer.body)
+        else:
+            protocol.response_empty(answer.status, headers)
+        notes.why = answer.why
+        self._watch.end(notes, answer.status)
 
     async def _answered(self, route: Route, request: HttpRequest) -> Answer:
         if self._at_once or route.quick:
@@ -112,7 +128,7 @@ class RsgiDoor:
             body = b"".join(parts)
             status, headers = begun
         except Exception as error:  # noqa: BLE001 - nothing else stands above it
-            answer = bug_answer(error)
+            answer = bug_answer(error, environ[NOTES].request_id)
             return answer.status, list(answer.headers.items()), answer.body
         return status, headers, body
 
@@ -120,14 +136,6 @@ class RsgiDoor:
 def _too_late() -> Answer:
     answer = json_answer(503, {"error": "temporarily_unavailable", "error_description": "Too busy"})
     return replace(answer, headers={**answer.headers, "Retry-After": "5"})
-
-
-def _send(protocol: Any, answer: Answer, *, body: bool = True) -> None:
-    headers = list(answer.headers.items())
-    if body and answer.body:
-        protocol.response_bytes(answer.status, headers, answer.body)
-    else:
-        protocol.response_empty(answer.status, headers)
 
 
 async def _body(scope: Any, protocol: Any) -> bytes:
@@ -150,7 +158,7 @@ async def _body(scope: Any, protocol: Any) -> bytes:
         return bytes(read)
 
 
-def _environ(scope: Any, body: bytes, peer: str) -> dict[str, Any]:
+def _environ(scope: Any, body: bytes, notes: Notes) -> dict[str, Any]:
     """The request as WSGI has it (PEP 3333): bytes as Latin-1, repeated headers joined."""
     host, _, port = scope.server.rpartition(":")
     environ: dict[str, Any] = {
@@ -161,7 +169,7 @@ def _environ(scope: Any, body: bytes, peer: str) -> dict[str, Any]:
         "SERVER_NAME": host or "localhost",
         "SERVER_PORT": port or "0",
         "SERVER_PROTOCOL": f"HTTP/{scope.http_version}",
-        "REMOTE_ADDR": peer,
+        "REMOTE_ADDR": notes.peer,
         "CONTENT_LENGTH": str(len(body)),
         "wsgi.version": (1, 0),
         "wsgi.url_scheme": scope.scheme,
@@ -170,6 +178,7 @@ def _environ(scope: Any, body: bytes, peer: str) -> dict[str, Any]:
         "wsgi.multithread": True,
         "wsgi.multiprocess": True,
         "wsgi.run_once": False,
+        NOTES: notes,
     }
     for name, value in scope.headers.items():
         if name == "content-type":

@@ -19,7 +19,7 @@ def security_txt_blueprint(contact: str | None, *, issuer: str, clock: Clock) ->
     """
     blueprint = Blueprint("security_txt", __name__)
 
-    @blueprint.get(PATH)
+    @blueprint.get(PATH, endpoint="security-txt")
     def security_txt() -> Response:
         if contact is None:
             abort(404)

@@ -76,11 +76,6 @@ def test_no_header_changes_what_we_say_of_ourselves(bridge: Bridge, headers: dic
     assert refusal.json["error_uri"].startswith(f"{ISSUER}/")
 
 
-def test_health_and_readiness(bridge: Bridge) -> None:
-    assert bridge.http.get("/healthz").json == {"status": "ok"}
-    assert bridge.http.get("/readyz").json == {"status": "ready", "parts": {"database": "ok"}}
-
-
 def test_every_reason_has_a_page_and_a_section_in_the_docs(bridge: Bridge, repository: Callable[[str], str]) -> None:
     listed = bridge.http.get("/reasons").text
     for reason in REASONS.values():

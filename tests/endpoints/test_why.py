@@ -172,7 +172,7 @@ def test_what_was_not_committed_is_not_told(database_url: str, database: Databas
     assert database
     heard: list[AuditEntry] = []
     entry = AuditEntry(1, Event.USER_ENABLED, OPERATOR)
-    with TellingDatabase(database_url, heard.extend) as telling:
+    with TellingDatabase(database_url, [heard.extend]) as telling:
         with suppress(LookupError), telling.writing() as tx:
             audit.record(tx, entry)
             raise LookupError

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from loading import until
 from not_tested import leave_out
-from standalone import Standalone, at_once, standalone, watched
+from standalone import Standalone, at_once, standalone, tree_of, watched
 
 DOCUMENTS = ("/jwks", "/healthz", "/.well-known/openid-configuration")
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
@@ -99,15 +99,6 @@ class LimitedFiles(Disk):
         for pid in tree_of(bridge.instance.pid):
             _, most = resource.prlimit(pid, resource.RLIMIT_FSIZE)
             resource.prlimit(pid, resource.RLIMIT_FSIZE, (size, most))
-
-
-def tree_of(pid: int) -> list[int]:
-    children = [
-        int(child)
-        for task in Path(f"/proc/{pid}/task").iterdir()
-        for child in (task / "children").read_text(encoding="ascii").split()
-    ]
-    return [pid, *(member for child in children for member in tree_of(child))]
 
 
 @pytest.fixture(params=["a small disk", "limited files"])

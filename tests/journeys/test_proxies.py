@@ -192,6 +192,12 @@ def test_who_is_connected_is_told_and_nothing_that_the_client_says_of_itself(pro
     assert "evil.example" not in body.decode()
 
 
+def test_a_request_has_the_proxys_id_and_not_the_clients(proxy: Proxy) -> None:
+    told = json.loads(proxy.ask("GET", "/jwks", X_Request_Id="chosen-by-the-client")[1])
+    given = {name.lower(): value for name, value in told["headers"].items()}["x-request-id"]
+    assert re.fullmatch(r"[0-9a-f-]{32,36}", given)
+
+
 @pytest.mark.parametrize(
     "path", ["/healthz", "/readyz", "/metrics", "/metrics/x", "//healthz", "/./readyz", "/%6detrics"]
 )

@@ -11,7 +11,7 @@ GENEROUS = {
     "discovery": 0.5,
     "health": 0.5,
     "refresh": 1.0,
-}  # seconds: the machine may be busy; `make bench` has figures
+}  # seconds; `make bench` has the figures
 
 
 def test_a_slow_dynamic_is_waited_for_only_by_those_who_ask_it(

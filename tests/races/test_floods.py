@@ -22,7 +22,7 @@ from bridge.emulator import RunningEmulator
 from bridge.jwks import COOL_DOWN
 from bridge.model import TOKEN_EXCHANGE
 
-log = logging.getLogger(__name__)  # to read the figures: pytest --log-cli-level=INFO
+log = logging.getLogger(__name__)  # to read the figures: pytest -m slow --log-cli-level=INFO
 
 ORIGIN = "http://localhost:3000"
 JWT = "urn:ietf:params:oauth:token-type:jwt"

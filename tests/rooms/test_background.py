@@ -66,6 +66,35 @@ def test_a_lease_is_taken_once_and_again_when_it_is_over(database: Database) -> 
         assert leases.take(tx, "sweep", 150, seconds=50)
 
 
+def test_it_tells_when_each_job_was_last_done_and_which_failed(database: Database) -> None:
+    clock, failed = HeldClock(), list[str]()
+    began = clock()
+
+    def away(_: int) -> None:
+        raise Unavailable(Reason.DATABASE_UNAVAILABLE)
+
+    listed = [Job("well", 10, lambda _: None), Job("away", 10, away), Job("keys", 10, lambda _: None)]
+    listed += [Job("keys", 60, lambda _: None), Job("shared", 10, lambda _: None, shared=True)]
+    background = Background(database, listed, clock, failed=failed.append)
+    with database.writing() as tx:
+        assert leases.take(tx, "shared", clock(), seconds=1000)  # another process has it, and sees to it
+    clock.forward(20)
+    background.run_due()
+    assert failed == ["away"]
+    assert background.done_at() == {"well": clock(), "away": began, "keys": began, "shared": clock()}
+
+
+def test_a_thread_that_has_not_looked_for_ten_minutes_hangs(database: Database) -> None:
+    clock = HeldClock()
+    background = Background(database, [], clock)
+    clock.forward(600)
+    assert background.problem(clock()) is None
+    clock.forward(1)
+    assert background.problem(clock()) == "hangs"
+    background.run_due()
+    assert background.problem(clock()) is None
+
+
 def test_a_lease_from_before_the_clock_was_set_back_binds_nobody(database: Database) -> None:
     with database.writing() as tx:
         assert leases.take(tx, "sweep", 10_000, seconds=50)

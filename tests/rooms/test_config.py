@@ -77,6 +77,8 @@ def test_three_variables_make_a_configuration_that_is_safe_to_serve_with() -> No
         log_level="INFO",
         limits=DEFAULT_LIMITS,
         delivery="serve",
+        metrics_token=None,
+        drain_delay=0,
     )
 
 

@@ -104,6 +104,8 @@ def test_a_mend_is_a_command_or_tells_where_the_client_is_declared(config: Confi
     [
         ({"development": True}, ERROR, "BRIDGE_DEVELOPMENT is on"),
         ({"log_level": "DEBUG"}, ADVICE, "logs at DEBUG"),
+        ({"log_level": "ERROR"}, ADVICE, "does not log requests"),
+        ({"metrics_token": None}, ADVICE, "nobody can watch it: there is no /metrics"),
         ({"workers": 2}, ADVICE, "2 workers share an SQLite file"),
         (
             {"database_url": "postgresql+psycopg://bridge@db.example.com/bridge"},
@@ -121,6 +123,7 @@ def test_a_mend_is_a_command_or_tells_where_the_client_is_declared(config: Confi
 def test_each_weakness_of_the_server_is_found_alone(
     config: Config, settings: dict[str, Any], severity: Severity, what: str
 ) -> None:
+    config = replace(config, metrics_token="x" * 32)
     assert (severity, what) not in said(server_findings(config, [GOOD]))
     assert (severity, what) in said(server_findings(replace(config, **settings), [GOOD]))
 

@@ -13,7 +13,7 @@ DAY = 86400
 
 def server_findings(config: Config, clients: Sequence[Client]) -> Iterator[Finding]:
     """What is to be said of the bridge, whatever its clients."""
-    for rule in (_development, _database, _keys, _records, _signing_in, _limits):
+    for rule in (_development, _database, _keys, _records, _signing_in, _limits, _watching):
         yield from rule(config, clients)
     for environment in config.environments:
         yield from _environment(environment)
@@ -68,6 +68,15 @@ def _signing_in(config: Config, clients: Sequence[Client]) -> Iterator[Finding]:
     if not clients:
         why = "nobody can get a token"
         yield advice("server", "no client is registered", why, "oidc-bridge client add ID …")
+
+
+def _watching(config: Config, _: Sequence[Client]) -> Iterator[Finding]:
+    if config.metrics_token is None:
+        why = "what goes wrong shows when users complain; deploy/alerts.yaml knows sooner"
+        yield advice("server", "nobody can watch it: there is no /metrics", why, "Set BRIDGE_METRICS_TOKEN")
+    if config.log_level == "ERROR":
+        why = "a refusal's X-Request-Id leads nowhere"
+        yield advice("server", "does not log requests", why, "Set BRIDGE_LOG_LEVEL=INFO")
 
 
 def _limits(config: Config, _: Sequence[Client]) -> Iterator[Finding]:

@@ -1,0 +1,26 @@
+"""What a request counts for in the metrics."""
+
+from bridge.errors import Unavailable
+from bridge.metrics.instruments import Metrics
+from bridge.oauth.notes import Notes
+from bridge.web.watch import SHORT_NAMES, Count
+
+
+def counting(metrics: Metrics) -> Count:
+    """What counts each request in these metrics."""
+
+    def count(notes: Notes, status: int, seconds: float) -> None:
+        metrics.answered(notes.endpoint, status, seconds)
+        if notes.why is not None:
+            metrics.refused(notes.why.reason.code)
+        if notes.endpoint == "token" and notes.method == "POST":
+            grant_type = None if notes.grant_type is None else SHORT_NAMES.get(notes.grant_type)
+            metrics.redeemed(grant_type, _outcome(notes, status))
+
+    return count
+
+
+def _outcome(notes: Notes, status: int) -> str:
+    if notes.why is None:
+        return {200: "issued", 503: "unavailable"}.get(status, "failed")
+    return "unavailable" if isinstance(notes.why, Unavailable) else "refused"
