@@ -39,7 +39,7 @@ class Instance:
         """Until it is ready."""
         self.begin()
         assert self.process is not None
-        wait_until_ready(self.process, self.url)  # type: ignore[arg-type]
+        wait_until_ready(self.process, self.url, within=90)  # type: ignore[arg-type]
 
     def begin(self) -> None:
         words = ("serve", "--port", str(self.port), "--workers", str(self.workers))
@@ -128,7 +128,7 @@ def running_instances(
                 instance.begin()
             for instance in instances:
                 assert instance.process is not None
-                wait_until_ready(instance.process, instance.url)  # type: ignore[arg-type]
+                wait_until_ready(instance.process, instance.url, within=90)  # type: ignore[arg-type]
             with running_balancer(ports[0], ports[1:]) as balancer:
                 until(lambda: len(balancer.ready) == how_many)
                 yield Deployment(issuer, balancer, instances, dynamic, command, database_url)

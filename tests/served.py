@@ -83,8 +83,10 @@ def clean_environment() -> dict[str, str]:
     return {**others, "BRIDGE_LOGIN_PAGE": "off"}  # whether or not it was built in this checkout
 
 
-def wait_until_ready(server: subprocess.Popen[str], url: str, ready: Callable[[], bool] | None = None) -> None:
-    give_up_at = time.monotonic() + 30
+def wait_until_ready(
+    server: subprocess.Popen[str], url: str, ready: Callable[[], bool] | None = None, *, within: float = 30
+) -> None:
+    give_up_at = time.monotonic() + within
     while time.monotonic() < give_up_at and server.poll() is None:
         if ready() if ready is not None else _is_ready(url):
             return

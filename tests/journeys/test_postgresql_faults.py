@@ -2,7 +2,6 @@
 
 import time
 from collections.abc import Iterator
-from pathlib import Path
 from threading import Event, Thread
 from urllib.request import urlopen
 
@@ -20,20 +19,22 @@ LONGEST = ANSWER_TIMEOUT + CONNECT_TIMEOUT + 1.5
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 
 
-@pytest.fixture
-def deployment(tmp_path: Path, own_postgresql: PostgresServer) -> Iterator[Deployment]:
+@pytest.fixture(scope="module")
+def deployment(tmp_path_factory: pytest.TempPathFactory, own_postgresql: PostgresServer) -> Iterator[Deployment]:
+    """The same instances for one fault after the other: none of them asks for a restart."""
     url = Databases(own_postgresql.url()).create(migrated=True)
-    with running_instances(tmp_path, url, how_many=2) as running:
+    with running_instances(tmp_path_factory.mktemp("instances"), url, how_many=2) as running:
         yield running
 
 
 @pytest.fixture
 def devices(deployment: Deployment) -> list[Device]:
-    secret = deployment.add_client("app", "--grant=token-exchange", "--grant=refresh_token")
+    client_id = f"app-{len(deployment.secrets)}"
+    secret = deployment.add_client(client_id, "--grant=token-exchange", "--grant=refresh_token")
     users = map(deployment.user, range(6))
     # One instance each: that they are not ready sends no load balancer elsewhere, for there is no elsewhere.
     urls = [instance.url for instance in deployment.instances] * 3
-    return [Device(url, "app", secret, deployment.assertion(user)) for url, user in zip(urls, users, strict=True)]
+    return [Device(url, client_id, secret, deployment.assertion(user)) for url, user in zip(urls, users, strict=True)]
 
 
 class Onlooker:

@@ -16,7 +16,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 @pytest.fixture
 def deployment(tmp_path: Path, postgresql: Databases) -> Iterator[Deployment]:
     url = postgresql.create(migrated=True)
-    with running_instances(tmp_path, url) as running:
+    with running_instances(tmp_path, url, BRIDGE_DRAIN_DELAY="1") as running:
         yield running
     postgresql.drop(url)
 
