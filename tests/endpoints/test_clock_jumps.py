@@ -1,7 +1,6 @@
 """The clock jumps by an hour, either way, and comes right again: nobody loses anything, and nothing comes back."""
 
 import pytest
-from bridge.oauth.throttle import ALLOWED, WINDOW, Throttle
 from conftest import OFFLINE, Bridge, refusal
 
 from bridge.store.sweep import sweep
@@ -92,11 +91,3 @@ def test_keys_of_both_sides_go_on(bridge: Bridge, hours: int) -> None:
     bridge.clock.forward(60)
     bridge.dynamic.emulator.rotate_key()
     assert bridge.exchange(bridge.assertion(user)).status_code == 200, "and a new one is found at once"
-
-
-def test_nobody_is_slowed_down_by_failures_of_another_hour() -> None:
-    throttle = Throttle()
-    for _ in range(ALLOWED):
-        assert throttle.failed("key", HOUR) == 0
-    assert 0 < throttle.failed("key", HOUR) <= WINDOW
-    assert throttle.failed("key", 0) == 0
