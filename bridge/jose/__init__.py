@@ -5,7 +5,7 @@
     signing   our own keys and signatures
 
 PyJWT's decoder is not used: it accepts repeated members, strings as times, any typ and several spellings of one token.
-Its algorithm objects do the cryptography; the parsing and the policy are ours.
+Its algorithm objects read and write JWKs and sign; the parsing, the policy and the look at a signature are ours.
 """
 
 from bridge.jose.keys import VerificationKey, rsa_key_from_pem, rsa_keys
