@@ -21,7 +21,7 @@ __all__ = ["Database", "Tx", "insert_if_absent"]
 
 T = TypeVar("T")
 
-CONTENDED = 0.5  # seconds for which the loop does not try again what another writer was in the way of
+CONTENDED = 0.5  # seconds for which the loop asks for nothing after another writer was in its way
 
 
 class Database:
@@ -33,7 +33,7 @@ class Database:
     def __init__(self, url: str) -> None:
         self._driver = driver_for(url)
         self._engine = self._driver.engine
-        self._contended_until = 0.0  # by time.monotonic(); then the loop leaves what writes to the threads
+        self._contended_until = 0.0  # by time.monotonic(); then the loop leaves whatever asks to the threads
 
     @property
     def is_sqlite(self) -> bool:
@@ -48,12 +48,12 @@ class Database:
         """A transaction that is committed at the end, and rolled back by any exception. Raises Unavailable."""
         return _Transaction(self, Access.WRITE)
 
-    def noting(self) -> AbstractContextManager[Tx]:
+    def writing_forgettable(self) -> AbstractContextManager[Tx]:
         """The same for what may be forgotten if the power fails; it does not wait for the disk.
 
         What it writes lasts from the next transaction that does. Raises Unavailable, and MustLast.
         """
-        return _Transaction(self, Access.NOTE)
+        return _Transaction(self, Access.FORGETTABLE)
 
     @contextmanager
     def rehearsing(self) -> Iterator[Tx]:
@@ -74,7 +74,7 @@ class Database:
         runs once more in one that does.
         """
         try:
-            with self.noting() if forgettable else self.writing() as tx:
+            with self.writing_forgettable() if forgettable else self.writing() as tx:
                 try:
                     return verb(tx)
                 except Refused as refused:
@@ -117,6 +117,7 @@ class Database:
         It costs nothing while all is well; asking each connection first would cost every transaction a round trip.
         Raises Unavailable, whatever it is (no such database, a wrong password): no statement of ours is the reason.
         """
+        # While SQLite has another writer, what reads goes too: many that begin so write later, and would begin again.
         if not self.is_sqlite or (self._contended_until and time.monotonic() < self._contended_until):
             about_to_wait()
         try:
@@ -131,7 +132,7 @@ class Database:
             lost = self._let_go(tx, error)
             tx.close()
             self._contended_until = time.monotonic() + CONTENDED
-            about_to_wait()  # for SQLite's other writer: the loop has only had a look
+            about_to_wait()  # maybe another writer: a thread can wait for it
             if not (again and lost) or isinstance(error, NoAnswer):
                 raise _unavailable(error) from error
         else:
