@@ -56,7 +56,7 @@ def hearing(metrics: Metrics | None) -> Callable[[Sequence[AuditEntry]], None] |
 def observing(config: Config, parts: Parts, metrics: Metrics | None, now: int) -> Observing:
     """Everybody who looks at this process, which begins to serve at that moment."""
     readiness = Readiness(
-        Check("database", lambda _: database_problem(parts)),
+        Check("database", lambda _: _database_problem(parts)),
         Check("signing keys", lambda moment: _signing_problem(parts, moment)),
         # Dynamic is no part of us: without it sign-ins wait, and refreshes, codes and userinfo go on. To send requests
         # elsewhere mends nothing, and a new process would have no keys of Dynamic's at all.
@@ -66,11 +66,11 @@ def observing(config: Config, parts: Parts, metrics: Metrics | None, now: int) -
     if metrics is None:
         return Observing(watch, readiness, ops_routes(readiness, None), None, None)
     gauges = Gauges(metrics, parts, now)
-    scrape = Scrape(sha256(str(config.metrics_token).encode()).digest(), gauges.text, CONTENT_TYPE)
+    scrape = Scrape(sha256(str(config.metrics_token).encode()).digest(), gauges.exposition, CONTENT_TYPE)
     return Observing(watch, readiness, ops_routes(readiness, scrape), metrics, gauges)
 
 
-def database_problem(parts: Parts) -> str | None:
+def _database_problem(parts: Parts) -> str | None:
     """Whether the database answers, and has the schema that is wanted, in fixed words; None if all is well."""
     try:
         parts.database.check_schema()

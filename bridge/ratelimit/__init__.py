@@ -24,8 +24,6 @@ from bridge.errors import Refused
 from bridge.ratelimit.windows import Windows
 from bridge.reasons import Reason
 
-NAMES = ("source", "failures", "client", "user", "webhooks")
-
 
 class RateLimits:
     """Counts in this process. `rates`: by name, like 600/minute; a name that is missing is not limited.
@@ -63,18 +61,20 @@ class RateLimits:
 
     def may_knock(self, environment_id: str, peer: str) -> None:
         """Raises Refused(TOO_MANY_REQUESTS) for an address that has sent too many forged webhooks to an environment."""
-        item = self._items.get("webhooks")
-        if item is None or not self._sources_known:
-            return
-        key = f"{environment_id}/{source_of(peer)}"
-        if not self._limiter.test(item, "webhooks", key):
-            raise self._refused("webhooks", key, Reason.TOO_MANY_REQUESTS)
+        counted = self._knocks(environment_id, peer)
+        if counted is not None and not self._limiter.test(counted[0], "webhooks", counted[1]):
+            raise self._refused("webhooks", counted[1], Reason.TOO_MANY_REQUESTS)
 
     def forged(self, environment_id: str, peer: str) -> None:
         """Count a forged webhook; the next one finds out."""
+        counted = self._knocks(environment_id, peer)
+        if counted is not None:
+            self._limiter.hit(counted[0], "webhooks", counted[1])
+
+    def _knocks(self, environment_id: str, peer: str) -> tuple[limits.RateLimitItem, str] | None:
+        """The limit for an address at an environment, and by which key it counts; None if there is none."""
         item = self._items.get("webhooks")
-        if item is not None and self._sources_known:
-            self._limiter.hit(item, "webhooks", f"{environment_id}/{source_of(peer)}")
+        return (item, f"{environment_id}/{source_of(peer)}") if item is not None and self._sources_known else None
 
     def _count(self, name: str, key: str, reason: Reason = Reason.TOO_MANY_REQUESTS) -> None:
         item = self._items.get(name)

@@ -3,7 +3,7 @@
 from bridge.errors import Unavailable
 from bridge.metrics.instruments import Metrics
 from bridge.oauth.notes import Notes
-from bridge.web.watch import SHORT_NAMES, Count
+from bridge.web.watch import Count
 
 
 def counting(metrics: Metrics) -> Count:
@@ -14,8 +14,7 @@ def counting(metrics: Metrics) -> Count:
         if notes.why is not None:
             metrics.refused(notes.why.reason.code)
         if notes.endpoint == "token" and notes.method == "POST":
-            grant_type = None if notes.grant_type is None else SHORT_NAMES.get(notes.grant_type)
-            metrics.redeemed(grant_type, _outcome(notes, status))
+            metrics.redeemed(notes.grant_type, _outcome(notes, status))
 
     return count
 
