@@ -7,6 +7,8 @@
     cases   what is asked of the server
     rounds  server and cryptography in turns; medians
     table   the figures for people
+    targets which servers are measured
+    postgresql  the database server that some of them need
     slow    how everybody else fares while Dynamic is slow
 
 Nothing in the server knows that it is measured.
