@@ -5,7 +5,6 @@ import json
 import os
 import re
 import signal
-import time
 from collections.abc import Mapping
 from contextlib import ExitStack
 from pathlib import Path
@@ -15,9 +14,10 @@ from urllib.parse import urlencode
 from urllib.request import Request, urlopen
 
 import pytest
+from loading import until
 from prometheus_client.parser import text_string_to_metric_families
-from served import Command, command_for, free_port
-from test_servers import SERVERS, other_server, workers_of
+from served import Command, command_for, free_port, workers_of
+from test_servers import SERVERS, other_server
 
 from bridge.emulator import RunningEmulator
 from bridge.metrics.folder import folder_of_a_server
@@ -98,18 +98,11 @@ def workers_that_answer(url: str) -> float:
     return value(scrape(url), "workers")
 
 
-def wait_until(what: Any) -> None:
-    give_up_at = time.monotonic() + 60
-    while not what():
-        assert time.monotonic() < give_up_at
-        time.sleep(0.05)
-
-
 def test_every_worker_tells_what_all_have_counted_and_a_dead_one_takes_nothing_along(
     command: Command, dynamic: RunningEmulator, port: int, url: str
 ) -> None:
     with command.serving("--port", str(port), "--workers", "2", url=url) as server:
-        wait_until(lambda: workers_that_answer(url) == 2)
+        until(lambda: workers_that_answer(url) == 2, within=60)
         for _ in range(20):
             assert exchange(url, command, dynamic)[0] == 200
         assert exchange(url, command, dynamic, subject_token="x")[0] == 400
@@ -124,8 +117,10 @@ def test_every_worker_tells_what_all_have_counted_and_a_dead_one_takes_nothing_a
         killed = workers_of(server.pid)
         for worker in killed:
             os.kill(worker, signal.SIGKILL)
-            wait_until(lambda gone=worker: gone not in workers_of(server.pid) and len(workers_of(server.pid)) == 2)
-            wait_until(lambda: workers_that_answer(url) == 2)
+            until(
+                lambda gone=worker: gone not in workers_of(server.pid) and len(workers_of(server.pid)) == 2, within=60
+            )
+            until(lambda: workers_that_answer(url) == 2, within=60)
         after = counters(scrape(url))
         assert not [key for key, number in before.items() if after.get(key, 0) < number], "no counter goes back"
         assert exchange(url, command, dynamic)[0] == 200
@@ -184,7 +179,7 @@ def test_before_it_stops_it_says_so_and_goes_on_answering_until_it_is_told_again
         parts = json.loads(ask(url, "/readyz")[1])["parts"]
         assert (parts["server"], parts["background"], parts["signing keys"]) == ("ok", "ok", "ok")
         server.send_signal(signal.SIGTERM)
-        wait_until(lambda: ask(url, "/readyz")[0] == 503)
+        until(lambda: ask(url, "/readyz")[0] == 503, within=60)
         assert json.loads(ask(url, "/readyz")[1])["parts"]["server"] == "stopping"
         assert ask(url, "/jwks")[0] == ask(url, "/healthz")[0] == 200
         server.send_signal(signal.SIGTERM)  # whoever asks again is in a hurry
@@ -247,8 +242,8 @@ def test_every_rule_speaks_of_metrics_and_labels_that_there_are(
 ) -> None:
     with command.serving("--port", str(port), "--workers", "1", url=url):
         assert exchange(url, command, dynamic)[0] == 200
-        wait_until(lambda: value(scrape(url), "workers") == 1)
-        wait_until(lambda: any("upstream_keys_fetched" in name for name, _ in scrape(url)))
+        until(lambda: value(scrape(url), "workers") == 1, within=60)
+        until(lambda: any("upstream_keys_fetched" in name for name, _ in scrape(url)), within=60)
         found = [(name, dict(labels)) for name, labels in scrape(url)]
     for alert, expression in rules().items():
         selectors = re.findall(r"\b(oidc_bridge_\w+)(?:\{([^}]*)\})?", expression)
