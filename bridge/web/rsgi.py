@@ -72,11 +72,10 @@ class RsgiDoor:
         body = b""
         if method not in ("GET", "HEAD"):
             try:
-                body = await _body(scope, protocol)
+                body = await _body(scope, protocol, notes)
             except TimeoutError:
                 self._send(protocol, error_answer(408), notes)
                 return
-            notes.began = time.perf_counter()  # what a slow client took is not ours
         if route is None:
             found = await self._on_a_thread(self._page, _environ(scope, body, notes))
             if found is None:
@@ -138,7 +137,7 @@ def _too_late() -> Answer:
     return replace(answer, headers={**answer.headers, "Retry-After": "5"})
 
 
-async def _body(scope: Any, protocol: Any) -> bytes:
+async def _body(scope: Any, protocol: Any, notes: Notes) -> bytes:
     """The body; what is longer than may be is not read to its end. Raises TimeoutError."""
     length = scope.headers.get("content-length")
     if length is not None:
@@ -146,16 +145,19 @@ async def _body(scope: Any, protocol: Any) -> bytes:
             return _TOO_LARGE
         if int(length) == 0:
             return b""
-    async with asyncio.timeout(BODY_DEADLINE):
-        if length is not None:
-            whole: bytes = await protocol()
-            return whole
-        read = bytearray()
-        async for chunk in protocol:
-            read += chunk
-            if len(read) > MAX_BODY_BYTES:
-                break
-        return bytes(read)
+    try:
+        async with asyncio.timeout(BODY_DEADLINE):
+            if length is not None:
+                whole: bytes = await protocol()
+                return whole
+            read = bytearray()
+            async for chunk in protocol:
+                read += chunk
+                if len(read) > MAX_BODY_BYTES:
+                    break
+            return bytes(read)
+    finally:
+        notes.began = time.perf_counter()  # what a slow client took is not ours, whatever comes of it
 
 
 def _environ(scope: Any, body: bytes, notes: Notes) -> dict[str, Any]:
