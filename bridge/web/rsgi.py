@@ -23,6 +23,7 @@ from bridge.web.watch import NOTES, REQUEST_ID, Watch
 MAX_LINE = 8190  # characters of path and query
 BODY_DEADLINE = 10  # seconds for a body to arrive in
 THREADS = 32  # as many as may ask a database server at once
+GONE = 499  # what logs and metrics say of who went away in the middle of a body: there is nobody to answer
 PATIENCE = 4.0  # seconds that a request may stand in line for a thread: whoever asked may have gone
 _SWITCH_INTERVAL = 0.001  # seconds that a thread may keep the loop waiting
 _TOO_LARGE = bytes(MAX_BODY_BYTES + 1)
@@ -44,9 +45,13 @@ class RsgiDoor:
         self._at_once = at_once
         self._proxies = proxies
         self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="answer")
+        self._broken_off: tuple[type[Exception], ...] = ()
 
     def __rsgi_init__(self, loop: asyncio.AbstractEventLoop) -> None:
         """Called once, on the thread of the loop."""
+        from granian.rsgi import ProtocolClosed  # noqa: PLC0415 - loaded by now; other servers do without
+
+        self._broken_off = (ProtocolClosed,)
         self._loop = loop
         sys.setswitchinterval(_SWITCH_INTERVAL)
         never_on_this_thread()
@@ -75,6 +80,9 @@ class RsgiDoor:
                 body = await _body(scope, protocol, notes)
             except TimeoutError:
                 self._send(protocol, error_answer(408), notes)
+                return
+            except self._broken_off:
+                self._watch.end(notes, GONE)
                 return
         if route is None:
             found = await self._on_a_thread(self._page, _environ(scope, body, notes))
@@ -138,7 +146,7 @@ def _too_late() -> Answer:
 
 
 async def _body(scope: Any, protocol: Any, notes: Notes) -> bytes:
-    """The body; what is longer than may be is not read to its end. Raises TimeoutError."""
+    """The body; what is longer than may be is not read to its end. Raises TimeoutError, and what granian does."""
     length = scope.headers.get("content-length")
     if length is not None:
         if int(length) > MAX_BODY_BYTES:

@@ -6,6 +6,7 @@ import os
 import re
 import signal
 import socket
+import struct
 import time
 from collections.abc import Mapping
 from contextlib import ExitStack
@@ -198,6 +199,30 @@ def test_bodies_that_never_come_are_no_failures_of_ours_and_took_none_of_our_tim
         value(found, "token_requests_total", grant_type="other", outcome=o) for o in ("failed", "unavailable")
     )
     assert value(found, "request_seconds_bucket", endpoint="token", le="1.0") == 10
+
+
+@pytest.mark.parametrize("gone", ["closed", "reset"])
+def test_who_goes_away_in_the_middle_of_a_body_leaves_a_line_and_a_count_and_nothing_else(
+    command: Command, port: int, url: str, gone: str
+) -> None:
+    with command.serving("--port", str(port), "--workers", "1", url=url):
+        for _ in range(20):
+            with post_that_waits(port) as wire:
+                if gone == "reset":
+                    wire.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        assert ask(url, "/jwks")[0] == 200
+        log = command.log()
+        give_up_at = time.monotonic() + 20
+        while log.count('"status": 499') < 20 and time.monotonic() < give_up_at:
+            time.sleep(0.05)
+            log = command.log()
+        found = scrape(url)
+    serving, *lines = command.log().splitlines()
+    assert serving.startswith("Serving ")
+    told = [line for line in map(json.loads, lines) if line["event"] == "request"]
+    assert [line["status"] for line in told if line["endpoint"] == "token"] == [499] * 20
+    assert value(found, "requests_total", endpoint="token", status="499") == 20
+    assert value(found, "token_requests_total", grant_type="other", outcome="refused") == 20
 
 
 def test_before_it_stops_it_says_so_and_goes_on_answering_until_it_is_told_again(
