@@ -15,7 +15,7 @@ from bridge.delivery.carriers import Carrier, Result, Verdict
 from bridge.delivery.settling import Attempt, settle
 from bridge.delivery.turns import Turns
 from bridge.errors import Unavailable
-from bridge.store import outbox
+from bridge.store import leases, outbox
 from bridge.store.outbox import Claimed, Kind, Lane
 
 log = logging.getLogger(__name__)
@@ -93,6 +93,9 @@ class Delivery:
 
     def _after_the_clock_was_set_back(self, now: int) -> None:
         with self._turns.writing() as tx:
+            # One of all who notice it: each time costs every message an attempt, and a few are too many.
+            if not leases.take(tx, "make_due", now, seconds=CLOCKS_DIFFER):
+                return
             made_due = outbox.make_due(tx, now)
         log.warning("the clock was set back", extra={"made_due": made_due})
 

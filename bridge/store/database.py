@@ -14,12 +14,14 @@ from bridge.errors import Refused, SchemaNewer, SchemaOld, Unavailable
 from bridge.reasons import Reason
 from bridge.store import tables
 from bridge.store.engines import Access, NoAnswer, driver_for
-from bridge.store.transaction import MustLast, Tx
+from bridge.store.transaction import MustLast, Tx, fixed
 from bridge.waiting import about_to_wait
 
 __all__ = ["Database", "Tx", "insert_if_absent"]
 
 T = TypeVar("T")
+
+_REVISION = fixed(text("SELECT version_num FROM alembic_version"))
 
 CONTENDED = 0.5  # seconds for which the loop asks for nothing after another writer was in its way
 
@@ -33,6 +35,7 @@ class Database:
     def __init__(self, url: str) -> None:
         self._driver = driver_for(url)
         self._engine = self._driver.engine
+        self._has_revision = False  # its table was seen: to look for it costs many times what reading it does
         self._contended_until = 0.0  # by time.monotonic(); then the loop leaves whatever asks to the threads
 
     @property
@@ -86,9 +89,10 @@ class Database:
     def check_schema(self) -> None:
         """Raises SchemaOld or SchemaNewer unless the schema is the one this code was written for; Unavailable."""
         with self.reading() as tx:
-            found = None
-            if inspect(tx).has_table("alembic_version"):
-                found = tx.execute(text("SELECT version_num FROM alembic_version")).scalar()
+            seen, self._has_revision, found = self._has_revision, False, None  # after an error it is looked for again
+            if seen or inspect(tx).has_table("alembic_version"):
+                found = tx.execute(_REVISION, {}).scalar()
+                self._has_revision = True
         if found is None or str(found) < tables.REVISION:
             raise SchemaOld
         if str(found) > tables.REVISION:

@@ -21,5 +21,7 @@ def counting(metrics: Metrics) -> Count:
 
 def _outcome(notes: Notes, status: int) -> str:
     if notes.why is None:
-        return {200: "issued", 503: "unavailable"}.get(status, "failed")
+        if status >= 500:
+            return "unavailable" if status == 503 else "failed"
+        return "issued" if status == 200 else "refused"  # no stranger can raise the alert on what fails
     return "unavailable" if isinstance(notes.why, Unavailable) else "refused"

@@ -26,6 +26,7 @@ from bridge.web.watch import NOTES, REQUEST_ID, Watch
 MAX_LINE = 8190  # characters of path and query
 BODY_DEADLINE = 10  # seconds for a body to arrive in
 THREADS = 32  # as many as may ask a database server at once
+GONE = 499  # what logs and metrics say of who went away in the middle of a body: there is nobody to answer
 PATIENCE = 4.0  # seconds in line for a thread: whoever asked may have gone
 _SWITCH_INTERVAL = 0.001  # seconds that a thread may keep the loop waiting
 _TOO_LARGE = bytes(MAX_BODY_BYTES + 1)
@@ -60,9 +61,13 @@ class RsgiDoor:
         self._proxies = proxies
         self._patience = patience
         self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="answer")
+        self._broken_off: tuple[type[Exception], ...] = ()
 
     def __rsgi_init__(self, loop: asyncio.AbstractEventLoop) -> None:
         """Called once, on the thread of the loop."""
+        from granian._granian import RSGIProtocolClosed  # noqa: PLC0415 - loaded by now; other servers do without
+
+        self._broken_off = (RSGIProtocolClosed,)
         self._loop = loop
         sys.setswitchinterval(_SWITCH_INTERVAL)
         never_on_this_thread()
@@ -88,11 +93,13 @@ class RsgiDoor:
         body = b""
         if method not in ("GET", "HEAD"):
             try:
-                body = await _body(scope, protocol)
+                body = await _body(scope, protocol, notes)
             except TimeoutError:
                 self._send(protocol, error_answer(408), notes)
                 return
-            notes.began = time.perf_counter()  # what a slow client took is not ours
+            except self._broken_off:
+                self._watch.end(notes, GONE)
+                return
         if route is None:
             found = await self._on_a_thread(self._page, _environ(scope, body, notes))
             if found is None:
@@ -154,24 +161,27 @@ class RsgiDoor:
         return status, headers, body
 
 
-async def _body(scope: Any, protocol: Any) -> bytes:
-    """The body; what is longer than may be is not read to its end. Raises TimeoutError."""
+async def _body(scope: Any, protocol: Any, notes: Notes) -> bytes:
+    """The body; what is longer than may be is not read to its end. Raises TimeoutError, and what granian does."""
     length = scope.headers.get("content-length")
     if length is not None:
         if int(length) > MAX_BODY_BYTES:
             return _TOO_LARGE
         if int(length) == 0:
             return b""
-    async with asyncio.timeout(BODY_DEADLINE):
-        if length is not None:
-            whole: bytes = await protocol()
-            return whole
-        read = bytearray()
-        async for chunk in protocol:
-            read += chunk
-            if len(read) > MAX_BODY_BYTES:
-                break
-        return bytes(read)
+    try:
+        async with asyncio.timeout(BODY_DEADLINE):
+            if length is not None:
+                whole: bytes = await protocol()
+                return whole
+            read = bytearray()
+            async for chunk in protocol:
+                read += chunk
+                if len(read) > MAX_BODY_BYTES:
+                    break
+            return bytes(read)
+    finally:
+        notes.began = time.perf_counter()  # what a slow client took is not ours, whatever comes of it
 
 
 def _environ(scope: Any, body: bytes, notes: Notes) -> dict[str, Any]:

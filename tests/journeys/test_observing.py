@@ -5,6 +5,8 @@ import json
 import os
 import re
 import signal
+import socket
+import struct
 from collections.abc import Mapping
 from contextlib import ExitStack
 from pathlib import Path
@@ -169,6 +171,49 @@ def test_each_request_is_one_line_of_json_with_the_id_that_the_answer_has(
     assert found["authorize"]["reason"] == "client_unknown"
     assert found["userinfo"]["status"] == 414
     assert all(line["ms"] > 0 and line["peer"] == "127.0.0.1" for line in found.values())
+
+
+def post_that_waits(port: int, body: bytes = b"grant") -> socket.socket:
+    """A connection on which a hundred bytes were promised, and only these came."""
+    wire = socket.create_connection(("127.0.0.1", port), timeout=30)
+    wire.sendall(b"POST /token HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\n" + body)
+    return wire
+
+
+def test_bodies_that_never_come_are_no_failures_of_ours_and_took_none_of_our_time(
+    command: Command, port: int, url: str
+) -> None:
+    with command.serving("--port", str(port), "--workers", "1", url=url), ExitStack() as held:
+        wires = [held.enter_context(post_that_waits(port)) for _ in range(10)]
+        for wire in wires:
+            assert wire.recv(4096).startswith(b"HTTP/1.1 408 ")
+        found = scrape(url)
+    assert value(found, "requests_total", endpoint="token", status="408") == 10
+    assert value(found, "token_requests_total", grant_type="other", outcome="refused") == 10
+    assert not any(
+        value(found, "token_requests_total", grant_type="other", outcome=o) for o in ("failed", "unavailable")
+    )
+    assert value(found, "request_seconds_bucket", endpoint="token", le="1.0") == 10
+
+
+@pytest.mark.parametrize("gone", ["closed", "reset"])
+def test_who_goes_away_in_the_middle_of_a_body_leaves_a_line_and_a_count_and_nothing_else(
+    command: Command, port: int, url: str, gone: str
+) -> None:
+    with command.serving("--port", str(port), "--workers", "1", url=url):
+        for _ in range(20):
+            with post_that_waits(port) as wire:
+                if gone == "reset":
+                    wire.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        assert ask(url, "/jwks")[0] == 200
+        until(lambda: command.log().count('"status": 499') >= 20)
+        found = scrape(url)
+    serving, *lines = command.log().splitlines()
+    assert serving.startswith("Serving ")
+    told = [line for line in map(json.loads, lines) if line["event"] == "request"]
+    assert [line["status"] for line in told if line["endpoint"] == "token"] == [499] * 20
+    assert value(found, "requests_total", endpoint="token", status="499") == 20
+    assert value(found, "token_requests_total", grant_type="other", outcome="refused") == 20
 
 
 def test_before_it_stops_it_says_so_and_goes_on_answering_until_it_is_told_again(

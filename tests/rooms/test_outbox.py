@@ -1,9 +1,14 @@
 """The outbox on both databases: claims, leases, what fails, what is given up, and what an operator may do."""
 
 import pytest
+from conftest import HeldClock
 from families import NOW
 
 from bridge.delivery import pace
+from bridge.delivery.carriers import Result, Verdict
+from bridge.delivery.deliver import Delivery
+from bridge.delivery.turns import Turns
+from bridge.history import AuditEntry
 from bridge.store import Database, Tx, outbox, receivers
 from bridge.store.dead_letters import Chosen, backlog, drop, letters, retry
 from bridge.store.outbox import Claimed, Kind, Lane, Message
@@ -218,3 +223,29 @@ def test_a_refusal_is_tried_for_hours_and_what_fails_alone_for_days(backend: str
 
     assert 2 * 3600 < spent(pace.REFUSALS) < 3 * 3600
     assert 2.9 * 86400 < spent(pace.ATTEMPTS) < 3.3 * 86400
+
+
+class Refusing:
+    """A carrier whose receiver will not have anything."""
+
+    def carry(self, message: Message, now: int) -> Result:
+        return Result(Verdict.REFUSED, "status 400")
+
+    def entry(self, message: Message, *, delivered: bool, attempts: int, error: str, now: int) -> AuditEntry | None:
+        return None
+
+
+def test_a_clock_that_was_set_back_costs_a_message_one_attempt_however_many_processes_notice(
+    database: Database,
+) -> None:
+    clock = HeldClock(NOW + 3600)
+    put(database, now=clock())
+    processes = [
+        Delivery(Turns(database), {Kind.BACKCHANNEL_LOGOUT: Refusing()}, clock) for _ in range(pace.REFUSALS + 4)
+    ]
+    for hour in (NOW + 3600, NOW, NOW - 3600):
+        clock.now = hour
+        for process in processes:
+            process.run(once=True)
+    (message,) = claim(database, clock() + 3600)
+    assert message.attempts == 4, "one at each hour, and this one"
