@@ -141,7 +141,7 @@ class Authorization:
             return self._sign_in(tx, case, held)
         session, user = held
         check_gate(self._site, request, user)
-        self._site.limits.of_user(user.environment_id, user.user_id)
+        self._site.limits.of_user(request.client.client_id, user.environment_id, user.user_id)
         if self._must_consent(tx, case, user):
             return self._ask_consent(tx, case)
         if not self._finish(tx, case):

@@ -3,7 +3,7 @@
     source     one address, for what nobody vouches for: pages, public clients, access tokens that are no good
     failures   one address, for failed client authentications
     client     one client that has proven who it is
-    user       one user, whichever client asks
+    user       what one client does for one user: an app that runs wild locks its users out of nothing but itself
     webhooks   one address at one Dynamic environment, for forged messages
 
 Nobody is refused because of what others did under the same address, once they have proven to be somebody else: a right
@@ -50,9 +50,9 @@ class RateLimits:
         """Count a request of a client that has authenticated. Raises Refused(TOO_MANY_REQUESTS)."""
         self._count("client", client_id)
 
-    def of_user(self, environment_id: str, user_id: str) -> None:
-        """Count what is done for a user, known by what was verified. Raises Refused(TOO_MANY_REQUESTS)."""
-        self._count("user", f"{environment_id}/{user_id}")
+    def of_user(self, client_id: str, environment_id: str, user_id: str) -> None:
+        """Count what a client does for a user, known by what was verified. Raises Refused(TOO_MANY_REQUESTS)."""
+        self._count("user", f"{environment_id}/{user_id}/{client_id}")
 
     def failed(self, peer: str) -> None:
         """Count a failed client authentication. Raises Refused(TOO_MANY_TRIES) if it was one too many.

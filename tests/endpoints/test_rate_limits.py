@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping
 
 import pytest
+from accounts import at_the_operators, forms_of, forms_to, person
 from browsing import SIGNIN_PAGE, WEB, Browser, parameters
 from conftest import APP_ORIGIN, OFFLINE, WEBHOOK_SECRET, Bridge, refusal
 from hooking import HEADER
@@ -109,10 +110,30 @@ def test_a_user_has_a_limit_whichever_way_their_tokens_come(limited: Callable[[s
     token = bridge.keep(user)  # 1
     refreshed = bridge.refresh(token).json  # 2
     assert bridge.userinfo(refreshed["access_token"]).status_code == 200  # 3
-    assert bridge.exchange(bridge.assertion(user), "other").status_code == 200  # 4
+    assert bridge.exchange(bridge.assertion(user)).status_code == 200  # 4
     assert refusal(bridge.exchange(bridge.assertion(user))) == TOO_MANY
     assert refusal(bridge.userinfo(refreshed["access_token"])) == TOO_MANY
     assert bridge.exchange(bridge.assertion(somebody_else)).status_code == 200
+    assert bridge.exchange(bridge.assertion(user), "other").status_code == 200
+
+
+@pytest.mark.parametrize("deed", ["everywhere", "disconnect", "erase"])
+def test_an_app_that_runs_wild_keeps_its_user_from_no_deed_of_their_own(make_bridge: Make, deed: str) -> None:
+    bridge = at_the_operators(lambda **more: make_bridge(BRIDGE_LIMITS="user=9/minute", **more))
+    user = bridge.user()
+    here = person(bridge)
+    here.enter(user)
+    wild = here.open_app(user)["access_token"]
+    assert [bridge.userinfo(wild).status_code for _ in range(12)][-1] == 429
+    assert here.get("/account").status_code == 200
+    if deed == "erase":
+        page = here.get("/account/erase")
+        [form] = [form for form in forms_of(page) if "seal" in form]
+        assert here.post("/account/erase", form).status_code == 200
+    else:
+        [form] = forms_to(here.get("/account"), deed)
+        assert here.post("/account", form).status_code == 303
+    assert bridge.userinfo(wild).status_code == 401
 
 
 def test_a_refresh_that_is_put_off_spends_nothing_and_no_assertion(limited: Callable[[str], Bridge]) -> None:
@@ -161,7 +182,8 @@ def test_a_user_who_comes_too_often_is_sent_back_to_the_app_with_a_word_for_it(
     assert "code" in browser.sign_in(user)  # its assertion, and the code
     assert "code" in browser.sign_in(user)
     assert browser.sign_in(user)["error"] == "temporarily_unavailable"
-    assert browser.get("/account").status_code in (303, 429)
+    bridge.add_client("other", **WEB)
+    assert "code" in Browser(bridge).sign_in(user, "other")
     bridge.clock.forward(60)
     assert "code" in browser.sign_in(user)
 

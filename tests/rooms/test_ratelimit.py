@@ -52,14 +52,15 @@ def test_one_key_of_a_kind_and_one_kind_do_not_count_for_another(limits: RateLim
     assert refused(limits.of_client, "app")
     assert refused(limits.of_client, "other") is None
     assert refused(limits.of_source, "app") is None
-    assert refused(limits.of_user, ENVIRONMENT, "app") is None
+    assert refused(limits.of_user, "app", ENVIRONMENT, "app") is None
 
 
-def test_a_user_is_one_of_their_environment(limits: RateLimits) -> None:
+def test_a_user_is_one_of_their_environment_at_one_client(limits: RateLimits) -> None:
     for _ in range(2):
-        limits.of_user(ENVIRONMENT, "one")
-    assert refused(limits.of_user, ENVIRONMENT, "one")
-    assert refused(limits.of_user, ENVIRONMENT.replace("1a", "2b"), "one") is None
+        limits.of_user("app", ENVIRONMENT, "one")
+    assert refused(limits.of_user, "app", ENVIRONMENT, "one")
+    assert refused(limits.of_user, "app", ENVIRONMENT.replace("1a", "2b"), "one") is None
+    assert refused(limits.of_user, "other", ENVIRONMENT, "one") is None
 
 
 def test_what_is_not_named_is_not_limited(clock: HeldClock) -> None:
@@ -68,7 +69,7 @@ def test_what_is_not_named_is_not_limited(clock: HeldClock) -> None:
         limits.of_source("192.0.2.1")
         limits.failed("192.0.2.1")
         limits.of_client("app")
-        limits.of_user(ENVIRONMENT, "one")
+        limits.of_user("app", ENVIRONMENT, "one")
         limits.may_knock(ENVIRONMENT, "192.0.2.1")
         limits.forged(ENVIRONMENT, "192.0.2.1")
 
