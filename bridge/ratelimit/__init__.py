@@ -61,20 +61,10 @@ class RateLimits:
         """
         self._count("failures", source_of(peer), Reason.TOO_MANY_TRIES)
 
-    def may_knock(self, environment_id: str, peer: str) -> None:
-        """Raises Refused(TOO_MANY_REQUESTS) for an address that has sent too many forged webhooks to an environment."""
-        item = self._items.get("webhooks")
-        if item is None or not self._sources_known:
-            return
-        key = f"{environment_id}/{source_of(peer)}"
-        if not self._limiter.test(item, "webhooks", key):
-            raise self._refused("webhooks", key, Reason.TOO_MANY_REQUESTS)
-
     def forged(self, environment_id: str, peer: str) -> None:
-        """Count a forged webhook; the next one finds out."""
-        item = self._items.get("webhooks")
-        if item is not None and self._sources_known:
-            self._limiter.hit(item, "webhooks", f"{environment_id}/{source_of(peer)}")
+        """Count a forged webhook to an environment. Raises Refused(TOO_MANY_REQUESTS) if it was one too many."""
+        if self._sources_known:
+            self._count("webhooks", f"{environment_id}/{source_of(peer)}")
 
     def _count(self, name: str, key: str, reason: Reason = Reason.TOO_MANY_REQUESTS) -> None:
         item = self._items.get(name)

@@ -225,15 +225,16 @@ def ping(bridge: Bridge) -> tuple[bytes, str]:
     return body, signature_of(body, WEBHOOK_SECRET)
 
 
-def test_a_flood_of_forged_webhooks_is_not_even_read_and_keeps_no_genuine_one_out(hooked: Bridge) -> None:
+def test_a_flood_of_forged_webhooks_keeps_no_genuine_one_out_not_even_from_the_same_address(hooked: Bridge) -> None:
     body, signature = ping(hooked)
     forged = [knock(hooked, body, "sha256=" + "0" * 64, MALLORY) for _ in range(5)]
     assert [answer.status_code for answer in forged] == [401] * 3 + [429] * 2
     assert is_told_when(forged[-1])
     assert forged[-1].json["error"] == "too_many_requests"
-    assert knock(hooked, body, signature, MALLORY).status_code == 429  # unread: a genuine one is no better there
-    for _ in range(10):
-        assert knock(hooked, body, signature, ALICE).status_code == 200
+    for address in [MALLORY, ALICE] * 5:
+        assert knock(hooked, body, signature, address).status_code == 200
+    assert knock(hooked, body, "sha256=" + "0" * 64, MALLORY).status_code == 429
+    assert knock(hooked, body, "sha256=" + "0" * 64, ALICE).status_code == 401
 
 
 def test_genuine_webhooks_never_count(hooked: Bridge) -> None:
