@@ -100,7 +100,7 @@ class Authorization:
         if len(query) > LONGEST_STORED:
             raise Refused(Reason.BODY_TOO_LARGE)
         with self._site.database.writing() as tx:
-            request_id = self._site.open_requests.begin(tx, client.client_id, query, None, http.now)
+            request_id = self._site.begin(tx, client.client_id, query, None, http)
         return Outcome(Redirect(self._site.authorize_url(client.client_id, request_id)))
 
     def _refused(self, request: AuthorizationRequest, why: NotServed) -> Outcome:
@@ -199,4 +199,4 @@ class Authorization:
             raise Refused(Reason.BODY_TOO_LARGE)
         browser = case.http.browser or self._site.new_browser()
         client_id = case.request.client.client_id
-        return self._site.open_requests.begin(tx, client_id, case.query, browser, case.http.now), browser
+        return self._site.begin(tx, client_id, case.query, browser, case.http), browser

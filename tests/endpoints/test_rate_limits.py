@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 
 import pytest
 from accounts import at_the_operators, forms_of, forms_to, person
-from browsing import SIGNIN_PAGE, WEB, Browser, parameters
+from browsing import CALLBACK, SIGNIN_PAGE, WEB, Browser, parameters
 from conftest import APP_ORIGIN, OFFLINE, WEBHOOK_SECRET, Bridge, refusal
 from hooking import HEADER
 from sqlalchemy import insert
@@ -13,6 +13,7 @@ from werkzeug.test import TestResponse
 from bridge.dynamic.webhooks import MAX_BODY_BYTES
 from bridge.emulator.webhook_post import signature as signature_of
 from bridge.model import CLIENT_CREDENTIALS, TOKEN_EXCHANGE
+from bridge.oauth.site import REQUEST_URI
 from bridge.store.open_requests import MOST, PAUSE
 from bridge.store.requests import KEPT, TTL
 from bridge.store.tables import requests
@@ -186,6 +187,37 @@ def test_a_user_who_comes_too_often_is_sent_back_to_the_app_with_a_word_for_it(
     assert "code" in Browser(bridge).sign_in(user, "other")
     bridge.clock.forward(60)
     assert "code" in browser.sign_in(user)
+
+
+def asked(state: str = "s") -> dict[str, str]:
+    return {"client_id": "app", "redirect_uri": CALLBACK, "response_type": "code", "scope": "openid", "state": state}
+
+
+def is_begun(answer: TestResponse) -> bool:
+    return bool(answer.status_code == 303 and "error=" not in answer.headers["Location"])
+
+
+@pytest.mark.parametrize(("workers", "each"), [("1", 4), ("2", 2)])
+def test_an_address_begins_few_sign_ins_and_what_leaves_no_row_goes_on(
+    make_bridge: Make, workers: str, each: int
+) -> None:
+    bridge = make_bridge(BRIDGE_LIMITS="signins=4/minute", BRIDGE_PROXIES="1", BRIDGE_WORKERS=workers)
+    bridge.add_client(**WEB)
+
+    def authorize(address: str) -> TestResponse:
+        return bridge.http.get("/authorize", query_string=asked(), headers=seen_at(address))
+
+    answers = [authorize(MALLORY) for _ in range(50)]
+    assert [is_begun(answer) for answer in answers] == [True] * each + [False] * (50 - each)
+    assert "temporarily_unavailable" in answers[-1].headers["Location"]
+    long = bridge.http.post("/authorize", data=asked("s" * 5000), headers=seen_at(MALLORY))
+    assert long.status_code == 429
+    assert is_told_when(long)
+    assert bridge.rows("SELECT count(*) FROM requests") == [(each,)]
+    assert is_begun(authorize(ALICE))
+    again = {"client_id": "app", "request_uri": f"{REQUEST_URI}{parameters(answers[0].headers['Location'])['request']}"}
+    same_browser = bridge.http.get("/authorize", query_string=again, headers=seen_at(MALLORY))
+    assert is_begun(same_browser), "no new row, so nothing to count"
 
 
 def test_a_client_with_too_many_open_requests_begins_no_other_and_the_others_do(bridge: Bridge) -> None:

@@ -88,6 +88,29 @@ def test_forged_webhooks_count_for_their_address_and_environment(limits: RateLim
     assert refused(limits.forged, "another", "192.0.2.1") is None
 
 
+def begun(limits: RateLimits, *peers: str) -> int:
+    return sum(refused(limits.of_sign_in, peer) is None for peer in peers)
+
+
+def test_the_workers_of_a_machine_share_its_limit_of_sign_ins(clock: HeldClock) -> None:
+    for workers, each in ((1, 9), (4, 2), (100, 1)):
+        limits = RateLimits({"signins": "9/minute"}, sources_known=True, workers=workers, clock=clock)
+        assert begun(limits, *["192.0.2.1"] * 20) == each
+        assert begun(limits, "192.0.2.2") == 1
+
+
+def test_a_network_begins_four_times_what_a_home_in_it_may(clock: HeldClock) -> None:
+    limits = RateLimits({"signins": "10/minute"}, sources_known=True, clock=clock)
+    assert begun(limits, *["2001:db8:7:1::1"] * 100) == 10
+    assert begun(limits, *(f"2001:db8:7:{home:x}::1" for home in range(2, 1000))) == 30
+    why = refused(limits.of_sign_in, "2001:db8:7::1")
+    assert why is not None
+    assert why.detail == "signins"
+    assert begun(limits, "2001:db8:8::1", "192.0.2.1", "::ffff:192.0.2.1") == 3
+    unknown = RateLimits({"signins": "1/minute"}, sources_known=False, clock=clock)
+    assert begun(unknown, *["2001:db8::1"] * 5) == 5
+
+
 def test_after_the_clock_was_set_back_nobody_waits_longer_than_a_window(limits: RateLimits, clock: HeldClock) -> None:
     for _ in range(3):
         refused(limits.of_client, "app")
