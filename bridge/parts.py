@@ -93,7 +93,7 @@ def assemble(
         verifier = _verifier(config, key_fetcher, clock, keys)
 
         selection = ClaimSelection(config.claims)
-        limits = RateLimits(config.limits, sources_known=config.sources_known, clock=clock)
+        limits = RateLimits(config.limits, sources_known=config.sources_known, workers=config.workers, clock=clock)
         return Parts(
             database=database,
             clients=Clients(database, (*config.clients, account_client(config.issuer))),

@@ -13,6 +13,7 @@ DEFAULT_LIMITS: Mapping[str, str] = {
     "client": "30000/minute",
     "user": "600/minute",
     "webhooks": "60/minute",
+    "signins": "300/minute",
 }
 """How often a process answers whom (bridge/ratelimit), unless the operator says otherwise."""
 

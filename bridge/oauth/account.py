@@ -113,10 +113,7 @@ class Account:
             may_act(self._client, held[1], environment_of(held[1], self._site.environments))
             return held if goes_on(tx, held[0], self._policy, http.now) else None
 
-        held = self._site.database.decide(find)
-        if held is not None:
-            self._site.limits.of_user(held[1].environment_id, held[1].user_id)
-        return held
+        return self._site.database.decide(find)
 
     def _shown(self, http: BrowserRequest, form: Form, session: Session, user: User) -> Outcome:
         with self._site.database.reading() as tx:

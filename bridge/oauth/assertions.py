@@ -73,7 +73,7 @@ class Assertions:
         """
         assertion = self._verifier.verify(raw, door, now)
         may_act(client, None, assertion.environment)  # before Dynamic is asked and anything is remembered
-        self._limits.of_user(assertion.environment.environment_id, assertion.user_id)
+        self._limits.of_user(client.client_id, assertion.environment.environment_id, assertion.user_id)
         identity = identity_of(assertion, self._rules)
         if not identity.complete and not self._profile_scopes.isdisjoint(scope):
             identity = self._completed(raw, assertion, identity, scope, now)

@@ -100,7 +100,7 @@ class Authorization:
         if len(query) > LONGEST_STORED:
             raise Refused(Reason.BODY_TOO_LARGE)
         with self._site.database.writing() as tx:
-            request_id = self._site.open_requests.begin(tx, client.client_id, query, None, http.now)
+            request_id = self._site.begin(tx, client.client_id, query, None, http)
         return Outcome(Redirect(self._site.authorize_url(client.client_id, request_id)))
 
     def _refused(self, request: AuthorizationRequest, why: NotServed) -> Outcome:
@@ -141,7 +141,7 @@ class Authorization:
             return self._sign_in(tx, case, held)
         session, user = held
         check_gate(self._site, request, user)
-        self._site.limits.of_user(user.environment_id, user.user_id)
+        self._site.limits.of_user(request.client.client_id, user.environment_id, user.user_id)
         if self._must_consent(tx, case, user):
             return self._ask_consent(tx, case)
         if not self._finish(tx, case):
@@ -199,4 +199,4 @@ class Authorization:
             raise Refused(Reason.BODY_TOO_LARGE)
         browser = case.http.browser or self._site.new_browser()
         client_id = case.request.client.client_id
-        return self._site.open_requests.begin(tx, client_id, case.query, browser, case.http.now), browser
+        return self._site.begin(tx, client_id, case.query, browser, case.http), browser

@@ -30,7 +30,7 @@ class OwnPage:
                 raise Refused(SignInReason.SIGN_IN_EXPIRED)
             if stored.is_over(http.now) or not site.signs_in_here(client):
                 return Outcome(Redirect(site.authorize_url(client.client_id, stored.request_id)))
-            restart = client.client_uri or self._elsewhere(client, stored, http.now)
+            restart = client.client_uri or self._elsewhere(client, stored, http)
         except NotServed as why:
             return Outcome(ShowError(why))
         page = ShowSignIn(
@@ -43,11 +43,11 @@ class OwnPage:
         )
         return Outcome(page)
 
-    def _elsewhere(self, client: Client, stored: StoredRequest, now: int) -> str:
+    def _elsewhere(self, client: Client, stored: StoredRequest, http: BrowserRequest) -> str:
         """Where the same begins in another browser, under an id that is good for nothing in this one (threats A17).
 
         Wallets' makers get to see that URL.
         """
         with self._site.database.writing() as tx:
-            request_id = self._site.open_requests.begin(tx, client.client_id, stored.query, None, now)
+            request_id = self._site.begin(tx, client.client_id, stored.query, None, http)
         return self._site.authorize_url(client.client_id, request_id)

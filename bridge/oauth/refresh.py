@@ -36,7 +36,8 @@ class Refresh(Redemption[str]):
         """The kept grant, as narrow as was asked for, and the refresh token that continues its family."""
         with as_grant():
             presented = presented_by(tx, self.caller, self.proof, self.now)
-            self.server.limits.of_user(presented.user.environment_id, presented.user.user_id)
+            user = presented.user
+            self.server.limits.of_user(self.caller.client_id, user.environment_id, user.user_id)
             grant = self._grant(presented)
             token, state = renew(tx, presented, self.caller, self.now)
         detail = {"state": state.value, "sequence": presented.sequence}

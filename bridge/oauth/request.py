@@ -42,7 +42,8 @@ class HttpRequest:
 class BrowserRequest:
     """One request of a person's browser: query and body undecoded, and the values of our two cookies.
 
-    `browser` names the browser, from its first request on; `session` stands for who is signed in with it.
+    `browser` names the browser, from its first request on; `session` stands for who is signed in with it; `peer` is the
+    address it comes from.
     """
 
     method: str
@@ -52,6 +53,7 @@ class BrowserRequest:
     origin: str | None
     browser: str | None = field(repr=False)
     session: str | None = field(repr=False)
+    peer: str
     now: int
     user_agent: str | None = field(default=None, repr=False)  # printable ASCII of bounded length, else None
 

@@ -16,7 +16,7 @@ from bridge.oauth.steps import with_query
 from bridge.ratelimit import RateLimits
 from bridge.reasons import Reason
 from bridge.signin_reasons import SignInReason
-from bridge.store import Database, requests
+from bridge.store import Database, Tx, requests
 from bridge.store.clients import Clients
 from bridge.store.open_requests import OpenRequests
 from bridge.store.requests import StoredRequest
@@ -75,6 +75,14 @@ class Site:
         """Where a stored request goes on."""
         parameters = {"client_id": client_id, "request_uri": f"{REQUEST_URI}{request_id}", **more}
         return f"{self.issuer}/authorize?{urlencode(parameters)}"
+
+    def begin(self, tx: Tx, client_id: str, query: str, browser: str | None, http: BrowserRequest) -> str:
+        """Remember a request of a registered client; its id. Raises Refused(TOO_MANY_REQUESTS).
+
+        It counts for the address, so that no few of them fill what there is for the client (threats O21).
+        """
+        self.limits.of_sign_in(http.peer)
+        return self.open_requests.begin(tx, client_id, query, browser, http.now)
 
     def begin_again(self, client: Client, stored: StoredRequest | None) -> str | None:
         """Where a request that came to nothing can be tried once more."""

@@ -43,7 +43,7 @@ class Userinfo:
             raise
         http.notes.client_id = holder.client.client_id
         if holder.user is not None:
-            self._limits.of_user(holder.user.environment_id, holder.user.user_id)
+            self._limits.of_user(holder.client.client_id, holder.user.environment_id, holder.user.user_id)
         return holder
 
     def _claims(self, holder: Holder) -> Answer:

@@ -117,6 +117,7 @@ def _add(
             origin=request.headers.get("origin"),
             browser=_ours(sent.get(cookies.browser)),
             session=_ours(sent.get(cookies.session)),
+            peer=request.remote_addr or "",
             now=clock(),
             user_agent=printable(request.headers.get("user-agent")),
         )

@@ -32,25 +32,29 @@ def hook_blueprint(receive: Receive, *, environments: Collection[str], limits: R
     """POST /webhooks/dynamic/<environment>: 200 once an event's effect is committed, also for one that has none.
 
     401 for a bad signature, with nothing changed; 404 where no secret is configured; 413 over 64 kB; 503 while the
-    database is away, and Dynamic comes again. 429 unread from an address that has sent too many forged ones to the
-    environment: genuine ones never count, so a flood from elsewhere cannot keep them out.
+    database is away, and Dynamic comes again. 429 for one forgery too many from an address to the environment: what is
+    genuine passes whatever else comes from there.
     """
     blueprint = Blueprint("hooks", __name__)
+
+    def too_often(at: str, peer: str) -> Refused | None:
+        try:
+            limits.forged(at, peer)
+        except Refused as why:
+            return why
+        return None
 
     @blueprint.post(f"{PATH}/<environment>", endpoint="webhook")
     def dynamic(environment: str) -> Response:
         at = environment if environment in environments else ""  # else anybody could invent one for each message
         peer = request.remote_addr or ""
         try:
-            limits.may_knock(at, peer)
             body = request.stream.read(MAX_BODY_BYTES + 1)
             if len(body) > MAX_BODY_BYTES:
                 raise Refused(Reason.BODY_TOO_LARGE)
             receive(environment, body, request.headers.get(SIGNATURE_HEADER), clock())
         except NotServed as why:
-            if why.reason in _FORGED:
-                limits.forged(at, peer)
-            return _refusal(why)
+            return _refusal(too_often(at, peer) or why if why.reason in _FORGED else why)
         return response_of(json_answer(200, {"status": "ok"}))
 
     return blueprint

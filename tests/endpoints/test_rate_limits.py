@@ -3,7 +3,8 @@
 from collections.abc import Callable, Mapping
 
 import pytest
-from browsing import SIGNIN_PAGE, WEB, Browser, parameters
+from accounts import at_the_operators, forms_of, forms_to, person
+from browsing import CALLBACK, SIGNIN_PAGE, WEB, Browser, parameters
 from conftest import APP_ORIGIN, OFFLINE, WEBHOOK_SECRET, Bridge, refusal
 from hooking import HEADER
 from sqlalchemy import insert
@@ -12,6 +13,7 @@ from werkzeug.test import TestResponse
 from bridge.dynamic.webhooks import MAX_BODY_BYTES
 from bridge.emulator.webhook_post import signature as signature_of
 from bridge.model import CLIENT_CREDENTIALS, TOKEN_EXCHANGE
+from bridge.oauth.site import REQUEST_URI
 from bridge.store.open_requests import MOST, PAUSE
 from bridge.store.requests import KEPT, TTL
 from bridge.store.tables import requests
@@ -109,10 +111,30 @@ def test_a_user_has_a_limit_whichever_way_their_tokens_come(limited: Callable[[s
     token = bridge.keep(user)  # 1
     refreshed = bridge.refresh(token).json  # 2
     assert bridge.userinfo(refreshed["access_token"]).status_code == 200  # 3
-    assert bridge.exchange(bridge.assertion(user), "other").status_code == 200  # 4
+    assert bridge.exchange(bridge.assertion(user)).status_code == 200  # 4
     assert refusal(bridge.exchange(bridge.assertion(user))) == TOO_MANY
     assert refusal(bridge.userinfo(refreshed["access_token"])) == TOO_MANY
     assert bridge.exchange(bridge.assertion(somebody_else)).status_code == 200
+    assert bridge.exchange(bridge.assertion(user), "other").status_code == 200
+
+
+@pytest.mark.parametrize("deed", ["everywhere", "disconnect", "erase"])
+def test_an_app_that_runs_wild_keeps_its_user_from_no_deed_of_their_own(make_bridge: Make, deed: str) -> None:
+    bridge = at_the_operators(lambda **more: make_bridge(BRIDGE_LIMITS="user=9/minute", **more))
+    user = bridge.user()
+    here = person(bridge)
+    here.enter(user)
+    wild = here.open_app(user)["access_token"]
+    assert [bridge.userinfo(wild).status_code for _ in range(12)][-1] == 429
+    assert here.get("/account").status_code == 200
+    if deed == "erase":
+        page = here.get("/account/erase")
+        [form] = [form for form in forms_of(page) if "seal" in form]
+        assert here.post("/account/erase", form).status_code == 200
+    else:
+        [form] = forms_to(here.get("/account"), deed)
+        assert here.post("/account", form).status_code == 303
+    assert bridge.userinfo(wild).status_code == 401
 
 
 def test_a_refresh_that_is_put_off_spends_nothing_and_no_assertion(limited: Callable[[str], Bridge]) -> None:
@@ -161,9 +183,41 @@ def test_a_user_who_comes_too_often_is_sent_back_to_the_app_with_a_word_for_it(
     assert "code" in browser.sign_in(user)  # its assertion, and the code
     assert "code" in browser.sign_in(user)
     assert browser.sign_in(user)["error"] == "temporarily_unavailable"
-    assert browser.get("/account").status_code in (303, 429)
+    bridge.add_client("other", **WEB)
+    assert "code" in Browser(bridge).sign_in(user, "other")
     bridge.clock.forward(60)
     assert "code" in browser.sign_in(user)
+
+
+def asked(state: str = "s") -> dict[str, str]:
+    return {"client_id": "app", "redirect_uri": CALLBACK, "response_type": "code", "scope": "openid", "state": state}
+
+
+def is_begun(answer: TestResponse) -> bool:
+    return bool(answer.status_code == 303 and "error=" not in answer.headers["Location"])
+
+
+@pytest.mark.parametrize(("workers", "each"), [("1", 4), ("2", 2)])
+def test_an_address_begins_few_sign_ins_and_what_leaves_no_row_goes_on(
+    make_bridge: Make, workers: str, each: int
+) -> None:
+    bridge = make_bridge(BRIDGE_LIMITS="signins=4/minute", BRIDGE_PROXIES="1", BRIDGE_WORKERS=workers)
+    bridge.add_client(**WEB)
+
+    def authorize(address: str) -> TestResponse:
+        return bridge.http.get("/authorize", query_string=asked(), headers=seen_at(address))
+
+    answers = [authorize(MALLORY) for _ in range(50)]
+    assert [is_begun(answer) for answer in answers] == [True] * each + [False] * (50 - each)
+    assert "temporarily_unavailable" in answers[-1].headers["Location"]
+    long = bridge.http.post("/authorize", data=asked("s" * 5000), headers=seen_at(MALLORY))
+    assert long.status_code == 429
+    assert is_told_when(long)
+    assert bridge.rows("SELECT count(*) FROM requests") == [(each,)]
+    assert is_begun(authorize(ALICE))
+    again = {"client_id": "app", "request_uri": f"{REQUEST_URI}{parameters(answers[0].headers['Location'])['request']}"}
+    same_browser = bridge.http.get("/authorize", query_string=again, headers=seen_at(MALLORY))
+    assert is_begun(same_browser), "no new row, so nothing to count"
 
 
 def test_a_client_with_too_many_open_requests_begins_no_other_and_the_others_do(bridge: Bridge) -> None:
@@ -203,15 +257,16 @@ def ping(bridge: Bridge) -> tuple[bytes, str]:
     return body, signature_of(body, WEBHOOK_SECRET)
 
 
-def test_a_flood_of_forged_webhooks_is_not_even_read_and_keeps_no_genuine_one_out(hooked: Bridge) -> None:
+def test_a_flood_of_forged_webhooks_keeps_no_genuine_one_out_not_even_from_the_same_address(hooked: Bridge) -> None:
     body, signature = ping(hooked)
     forged = [knock(hooked, body, "sha256=" + "0" * 64, MALLORY) for _ in range(5)]
     assert [answer.status_code for answer in forged] == [401] * 3 + [429] * 2
     assert is_told_when(forged[-1])
     assert forged[-1].json["error"] == "too_many_requests"
-    assert knock(hooked, body, signature, MALLORY).status_code == 429  # unread: a genuine one is no better there
-    for _ in range(10):
-        assert knock(hooked, body, signature, ALICE).status_code == 200
+    for address in [MALLORY, ALICE] * 5:
+        assert knock(hooked, body, signature, address).status_code == 200
+    assert knock(hooked, body, "sha256=" + "0" * 64, MALLORY).status_code == 429
+    assert knock(hooked, body, "sha256=" + "0" * 64, ALICE).status_code == 401
 
 
 def test_genuine_webhooks_never_count(hooked: Bridge) -> None:

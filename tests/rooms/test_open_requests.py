@@ -9,7 +9,7 @@ from bridge.cli.schema import upgrade
 from bridge.errors import Refused
 from bridge.store import Database
 from bridge.store.open_requests import PAUSE, OpenRequests
-from bridge.store.requests import TTL
+from bridge.store.requests import TTL, finish
 
 pytestmark = pytest.mark.both_databases
 
@@ -21,13 +21,20 @@ def database(database_url: str) -> Iterator[Database]:
         yield database
 
 
-def begun(database: Database, open_requests: OpenRequests, many: int, now: int, client_id: str = "app") -> int:
+def begun(
+    database: Database,
+    open_requests: OpenRequests,
+    many: int,
+    now: int,
+    client_id: str = "app",
+    browser: str | None = "a browser",
+) -> int:
     """How many of so many were begun, each in its own transaction."""
 
     def one() -> bool:
         try:
             with database.writing() as tx:
-                open_requests.begin(tx, client_id, "q=1", None, now)
+                open_requests.begin(tx, client_id, "q=1", browser, now)
         except Refused:
             return False
         return True
@@ -58,6 +65,34 @@ def test_what_has_run_out_makes_room(database: Database, clock: HeldClock) -> No
     clock.forward(PAUSE)
     assert begun(database, open_requests, 200, clock()) == 150
     assert kept(database) == 150
+
+
+def test_finished_sign_ins_keep_no_other_out(database: Database, clock: HeldClock) -> None:
+    open_requests = OpenRequests(most=150)
+    for _ in range(600):
+        with database.writing() as tx:
+            assert finish(tx, open_requests.begin(tx, "app", "q=1", "a browser", clock()), clock())
+    assert kept(database) <= 150
+    assert begun(database, open_requests, 200, clock()) == 150
+
+
+def test_what_is_answered_is_forgotten_before_what_has_run_out(database: Database, clock: HeldClock) -> None:
+    open_requests = OpenRequests(most=150)
+    begun(database, open_requests, 100, clock())
+    clock.forward(TTL + 1)
+    for _ in range(500):
+        with database.writing() as tx:
+            assert finish(tx, open_requests.begin(tx, "app", "q=1", "a browser", clock()), clock())
+    with database.reading() as tx:
+        assert tx.exec_driver_sql("SELECT count(*) FROM requests WHERE finished_at IS NULL").scalar_one() == 100
+
+
+def test_what_began_without_a_browser_makes_room_after_a_minute(database: Database, clock: HeldClock) -> None:
+    open_requests = OpenRequests(most=150)
+    assert begun(database, open_requests, 200, clock(), browser=None) == 150
+    clock.forward(61)
+    assert begun(database, open_requests, 200, clock()) == 150
+    assert begun(database, open_requests, 50, clock()) == 0
 
 
 def test_what_is_remembered_for_a_page_left_open_stays_while_there_is_room(

@@ -53,14 +53,15 @@ def test_one_key_of_a_kind_and_one_kind_do_not_count_for_another(limits: RateLim
     assert refused(limits.of_client, "app")
     assert refused(limits.of_client, "other") is None
     assert refused(limits.of_source, "app") is None
-    assert refused(limits.of_user, ENVIRONMENT, "app") is None
+    assert refused(limits.of_user, "app", ENVIRONMENT, "app") is None
 
 
-def test_a_user_is_one_of_their_environment(limits: RateLimits) -> None:
+def test_a_user_is_one_of_their_environment_at_one_client(limits: RateLimits) -> None:
     for _ in range(2):
-        limits.of_user(ENVIRONMENT, "one")
-    assert refused(limits.of_user, ENVIRONMENT, "one")
-    assert refused(limits.of_user, ENVIRONMENT.replace("1a", "2b"), "one") is None
+        limits.of_user("app", ENVIRONMENT, "one")
+    assert refused(limits.of_user, "app", ENVIRONMENT, "one")
+    assert refused(limits.of_user, "app", ENVIRONMENT.replace("1a", "2b"), "one") is None
+    assert refused(limits.of_user, "other", ENVIRONMENT, "one") is None
 
 
 def test_what_is_not_named_is_not_limited(clock: HeldClock) -> None:
@@ -69,8 +70,7 @@ def test_what_is_not_named_is_not_limited(clock: HeldClock) -> None:
         limits.of_source("192.0.2.1")
         limits.failed("192.0.2.1")
         limits.of_client("app")
-        limits.of_user(ENVIRONMENT, "one")
-        limits.may_knock(ENVIRONMENT, "192.0.2.1")
+        limits.of_user("app", ENVIRONMENT, "one")
         limits.forged(ENVIRONMENT, "192.0.2.1")
 
 
@@ -79,17 +79,37 @@ def test_the_address_of_an_unknown_proxy_is_nobody(clock: HeldClock) -> None:
     for _ in range(10):
         limits.of_source("10.0.0.1")
         limits.forged(ENVIRONMENT, "10.0.0.1")
-        limits.may_knock(ENVIRONMENT, "10.0.0.1")
 
 
-def test_forged_webhooks_count_for_their_address_and_environment_and_genuine_ones_do_not(limits: RateLimits) -> None:
-    for _ in range(10):
-        limits.may_knock(ENVIRONMENT, "192.0.2.1")
+def test_forged_webhooks_count_for_their_address_and_environment(limits: RateLimits) -> None:
     for _ in range(2):
         limits.forged(ENVIRONMENT, "192.0.2.1")
-    assert refused(limits.may_knock, ENVIRONMENT, "192.0.2.1")
-    assert refused(limits.may_knock, ENVIRONMENT, "192.0.2.2") is None
-    assert refused(limits.may_knock, "another", "192.0.2.1") is None
+    assert refused(limits.forged, ENVIRONMENT, "192.0.2.1")
+    assert refused(limits.forged, ENVIRONMENT, "192.0.2.2") is None
+    assert refused(limits.forged, "another", "192.0.2.1") is None
+
+
+def begun(limits: RateLimits, *peers: str) -> int:
+    return sum(refused(limits.of_sign_in, peer) is None for peer in peers)
+
+
+def test_the_workers_of_a_machine_share_its_limit_of_sign_ins(clock: HeldClock) -> None:
+    for workers, each in ((1, 9), (4, 2), (100, 1)):
+        limits = RateLimits({"signins": "9/minute"}, sources_known=True, workers=workers, clock=clock)
+        assert begun(limits, *["192.0.2.1"] * 20) == each
+        assert begun(limits, "192.0.2.2") == 1
+
+
+def test_a_network_begins_four_times_what_a_home_in_it_may(clock: HeldClock) -> None:
+    limits = RateLimits({"signins": "10/minute"}, sources_known=True, clock=clock)
+    assert begun(limits, *["2001:db8:7:1::1"] * 100) == 10
+    assert begun(limits, *(f"2001:db8:7:{home:x}::1" for home in range(2, 1000))) == 30
+    why = refused(limits.of_sign_in, "2001:db8:7::1")
+    assert why is not None
+    assert why.detail == "signins"
+    assert begun(limits, "2001:db8:8::1", "192.0.2.1", "::ffff:192.0.2.1") == 3
+    unknown = RateLimits({"signins": "1/minute"}, sources_known=False, clock=clock)
+    assert begun(unknown, *["2001:db8::1"] * 5) == 5
 
 
 def test_after_the_clock_was_set_back_nobody_waits_longer_than_a_window(limits: RateLimits, clock: HeldClock) -> None:
