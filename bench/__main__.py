@@ -37,7 +37,8 @@ def main() -> int:
     print(as_text(measured))
     print(slow.as_text(waits) if waits else "")
     if arguments.json is not None:
-        arguments.json.write_text(json.dumps(as_document(measured), indent=2) + "\n", encoding="utf-8")
+        document = {**as_document(measured), "slow_dynamic": slow.as_document(waits)}
+        arguments.json.write_text(json.dumps(document, indent=2) + "\n", encoding="utf-8")
     return 0
 
 

@@ -7,20 +7,20 @@ whether the session at Dynamic goes on, and webhooks that ask what has become of
 import hmac
 import http.client
 import json
-import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from pathlib import Path
 from statistics import quantiles
 from threading import Event, Lock, Thread
+from typing import Any
 from urllib.parse import urlencode
 
 from bench import BenchFailed
 from bench.load import Connection, Request, get
+from bench.postgresql import own_postgresql
 from bench.stage import APP_ORIGIN, HOST, Stage, staged
 from bridge.emulator import NewWallet, RunningEmulator, Session, run
 from bridge.model import REFRESH_TOKEN, TOKEN_EXCHANGE
@@ -60,31 +60,30 @@ def as_text(found: Sequence[tuple[str, Waits]]) -> str:
     return "\n".join(lines)
 
 
+def as_document(found: Sequence[tuple[str, Waits]]) -> dict[str, Any]:
+    """The same figures for a JSON document, by database."""
+    return {
+        database: {
+            name: {"requests": len(waits.taken[name]), "p99_ms": waits.p99_ms(name), "asked_for_ms": bar}
+            for name, bar in BARS_MS.items()
+        }
+        for database, waits in found
+    }
+
+
 def on_both(say: Callable[[str], None], *, seconds: float) -> list[tuple[str, Waits]]:
     """What it comes to on SQLite, and on a PostgreSQL of our own. Raises BenchFailed."""
     found = []
     with ExitStack() as held:
         dynamic = held.enter_context(run())
-        for name, url in (("SQLite", None), ("PostgreSQL", _postgresql(held, say))):
-            if name == "SQLite" or url is not None:
-                say(f"a slow Dynamic, {name}")
-                with slow_stage(dynamic, url) as stage:
-                    found.append((name, measure(stage, seconds=seconds)))
+        urls: dict[str, str | None] = {"SQLite": None}
+        if (server := own_postgresql(held, say)) is not None:
+            urls["PostgreSQL"] = server.new_database()
+        for name, url in urls.items():
+            say(f"a slow Dynamic, {name}")
+            with slow_stage(dynamic, url) as stage:
+                found.append((name, measure(stage, seconds=seconds)))
     return found
-
-
-def _postgresql(held: ExitStack, say: Callable[[str], None]) -> str | None:
-    """The URL of a database; the tests know how to start a server for it."""
-    sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
-    with suppress(ImportError):
-        from databases import Databases
-        from postgres import PostgresMissing, running_postgres
-
-        try:
-            return Databases(held.enter_context(running_postgres()).url()).create(migrated=True)
-        except PostgresMissing as missing:
-            say(f"No PostgreSQL: {missing}")
-    return None
 
 
 @contextmanager

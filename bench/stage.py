@@ -27,6 +27,8 @@ _CLIENT = (
     *(word for grant in GRANTS for word in ("--grant", grant)),
     *("--redirect-uri", f"{APP_ORIGIN}/callback"),
 )
+NOBODY_TOO_OFTEN = ",".join(f"{name}=900000000/minute" for name in DEFAULT_LIMITS)
+"""BRIDGE_LIMITS for the load of a few users: everything is counted, nobody is refused."""
 START_TIMEOUT, STOP_TIMEOUT, KILL_TIMEOUT = 30, 15, 2  # seconds
 
 
@@ -106,9 +108,6 @@ def _set_up(
     )
 
 
-_LIMITS = ",".join(f"{name}=900000000/minute" for name in DEFAULT_LIMITS)  # everything is counted, nobody refused
-
-
 def _command(folder: Path, dynamic: RunningEmulator, *words: str) -> str:
     """What one of our own commands prints."""
     done = subprocess.run(
@@ -168,7 +167,7 @@ def end(server: subprocess.Popen[bytes]) -> None:
 def environment(dynamic: RunningEmulator) -> dict[str, str]:
     """This process's environment without the settings of a real bridge, and the emulator's address."""
     mine = {name: value for name, value in os.environ.items() if not name.startswith(("BRIDGE_", "DYNAMIC_", "NEXT_"))}
-    return {**mine, "DYNAMIC_API_BASE_URL": dynamic.base_url, "BRIDGE_LIMITS": _LIMITS}
+    return {**mine, "DYNAMIC_API_BASE_URL": dynamic.base_url, "BRIDGE_LIMITS": NOBODY_TOO_OFTEN}
 
 
 def free_port() -> int:

@@ -1,16 +1,15 @@
 """Which servers a run measures beside each other."""
 
-import sys
 from collections.abc import Callable
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack
 from dataclasses import replace
-from pathlib import Path
 
 from bench.peer import is_installed, peer_staged
+from bench.postgresql import own_postgresql
 from bench.rounds import Target
 from bench.rows import grow
 from bench.stage import staged
-from bridge.emulator import run
+from bridge.emulator import RunningEmulator, run
 
 FEW, MANY = 1_000, 1_000_000
 _COMPARED = ("exchange RS256", "exchange ES256", "exchange RS256, refresh token", "refresh RS256", "userinfo")
@@ -36,28 +35,19 @@ def targets(held: ExitStack, *, quick: bool, say: Callable[[str], None]) -> list
     return found
 
 
-def _on_postgresql(held: ExitStack, dynamic: object, say: Callable[[str], None]) -> list[Target]:
-    """One and two workers on a PostgreSQL of our own, which the tests know how to start."""
-    sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
-    with suppress(ImportError):
-        from databases import Databases
-        from postgres import PostgresMissing, running_postgres
-
-        try:
-            server = held.enter_context(running_postgres())
-        except PostgresMissing as missing:
-            say(f"No PostgreSQL: {missing}")
-            return []
-        made = Databases(server.url())
-        return [
-            Target(
-                f"bridge, PostgreSQL, {words}",
-                replace(
-                    held.enter_context(staged(dynamic, workers=workers, database_url=made.create(migrated=True))),
-                    database_group=server.pid,
-                ),
-                _COMPARED,
-            )
-            for workers, words in ((1, "one worker"), (2, "two workers"))
-        ]
-    return []
+def _on_postgresql(held: ExitStack, dynamic: RunningEmulator, say: Callable[[str], None]) -> list[Target]:
+    """One and two workers on a PostgreSQL of our own."""
+    server = own_postgresql(held, say)
+    if server is None:
+        return []
+    return [
+        Target(
+            f"bridge, PostgreSQL, {words}",
+            replace(
+                held.enter_context(staged(dynamic, workers=workers, database_url=server.new_database())),
+                database_group=server.pid,
+            ),
+            _COMPARED,
+        )
+        for workers, words in ((1, "one worker"), (2, "two workers"))
+    ]

@@ -168,7 +168,14 @@ def rsgi_app(config: Config) -> tuple[RsgiDoor, Parts, Observing]:
     app = create_app(config)
     door, parts = cast("WsgiDoor", app.wsgi_app), app.extensions["bridge"]
     at_once = parts.database.is_sqlite
-    own = RsgiDoor(door.routes, door.pages, door.watch, at_once=at_once, proxies=config.proxies)
+    own = RsgiDoor(
+        door.routes,
+        door.pages,
+        door.watch,
+        reasons_url=f"{config.issuer}/reasons",
+        at_once=at_once,
+        proxies=config.proxies,
+    )
     return own, parts, app.extensions["observing"]
 
 

@@ -43,7 +43,7 @@ class Gauges:
         """Write down how this process is."""
         self._metrics.keep(self._of_process(now))
 
-    def text(self, now: int) -> bytes:
+    def exposition(self, now: int) -> bytes:
         """All metrics, as they are told."""
         readings = self._of_all(now)
         if self._jobs is None:

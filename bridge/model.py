@@ -28,6 +28,8 @@ GRANT_TYPES: Mapping[str, str] = {
     "client_credentials": CLIENT_CREDENTIALS,
 }
 """The short names that people write, and the grant types they stand for."""
+SHORT_NAMES: Mapping[str, str] = {grant_type: name for name, grant_type in GRANT_TYPES.items()}
+"""And the other way round."""
 
 OFFLINE_ACCESS = "offline_access"  # the scope that asks for a refresh token (OIDC Core section 11)
 

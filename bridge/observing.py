@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
+from threading import Lock
 
 from bridge.background import Background, Job, jobs
 from bridge.clock import system_clock
@@ -56,7 +57,7 @@ def hearing(metrics: Metrics | None) -> Callable[[Sequence[AuditEntry]], None] |
 def observing(config: Config, parts: Parts, metrics: Metrics | None, now: int) -> Observing:
     """Everybody who looks at this process, which begins to serve at that moment."""
     readiness = Readiness(
-        Check("database", lambda _: database_problem(parts)),
+        Check("database", _OncePerSecond(lambda: _database_problem(parts))),
         Check("signing keys", lambda moment: _signing_problem(parts, moment)),
         # Dynamic is no part of us: without it sign-ins wait, and refreshes, codes and userinfo go on. To send requests
         # elsewhere mends nothing, and a new process would have no keys of Dynamic's at all.
@@ -66,11 +67,11 @@ def observing(config: Config, parts: Parts, metrics: Metrics | None, now: int) -
     if metrics is None:
         return Observing(watch, readiness, ops_routes(readiness, None), None, None)
     gauges = Gauges(metrics, parts, now)
-    scrape = Scrape(sha256(str(config.metrics_token).encode()).digest(), gauges.text, CONTENT_TYPE)
+    scrape = Scrape(sha256(str(config.metrics_token).encode()).digest(), gauges.exposition, CONTENT_TYPE)
     return Observing(watch, readiness, ops_routes(readiness, scrape), metrics, gauges)
 
 
-def database_problem(parts: Parts) -> str | None:
+def _database_problem(parts: Parts) -> str | None:
     """Whether the database answers, and has the schema that is wanted, in fixed words; None if all is well."""
     try:
         parts.database.check_schema()
@@ -81,6 +82,27 @@ def database_problem(parts: Parts) -> str | None:
     except SchemaNewer:
         return None  # a rolling upgrade is under way, and what runs is to run on (docs/operating.md)
     return None
+
+
+class _OncePerSecond:
+    """A question that anybody may ask as often as they like: in each second it is put once, by one of them.
+
+    The others are told the last answer, also while that one waits: a database that hangs holds up one thread.
+    """
+
+    def __init__(self, ask: Callable[[], str | None]) -> None:
+        self._ask = ask
+        self._told: str | None = None  # the parts were assembled: all was well then
+        self._asked_at = -1
+        self._asking = Lock()
+
+    def __call__(self, now: int) -> str | None:
+        if now != self._asked_at and self._asking.acquire(blocking=False):
+            try:
+                self._told, self._asked_at = self._ask(), now
+            finally:
+                self._asking.release()
+        return self._told
 
 
 def _signing_problem(parts: Parts, now: int) -> str | None:

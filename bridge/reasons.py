@@ -269,3 +269,7 @@ class Reason(Explained):
         "The bridge's database does not answer.",
         "Try again. An operator finds the cause in the log.",
     )
+    TOO_BUSY = (
+        "More requests wait for something slow than this server works at.",
+        "Try again.",
+    )

@@ -8,9 +8,10 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from balancer import Balancer, running_balancer
-from loading import NOBODY_TOO_OFTEN, until
+from loading import until
 from served import Command, clean_environment, free_port, wait_until_ready
 
+from bench.stage import NOBODY_TOO_OFTEN
 from bridge.emulator import Emulator, NewWallet, RunningEmulator, User, run
 
 ORIGIN = "http://localhost:3000"
@@ -39,7 +40,7 @@ class Instance:
         """Until it is ready."""
         self.begin()
         assert self.process is not None
-        wait_until_ready(self.process, self.url, within=90)  # type: ignore[arg-type]
+        wait_until_ready(self.process, self.url, within=90)
 
     def begin(self) -> None:
         words = ("serve", "--port", str(self.port), "--workers", str(self.workers))
@@ -95,10 +96,33 @@ class Deployment:
         return self.secrets[client_id]
 
     def user(self, number: int = 0) -> User:
-        return self.dynamic.emulator.create_user(email=f"demo{number}@example.com", wallets=[NewWallet()])
+        return new_user(self.dynamic.emulator, number)
 
     def assertion(self, user: User) -> str:
         return self.dynamic.emulator.mint(user, origin=ORIGIN, lifetime=7200)
+
+
+def set_up(folder: Path, dynamic: RunningEmulator, issuer: str, database_url: str, **settings: str) -> Command:
+    """What an operator has after `oidc-bridge init`. `settings`: of its environment, as well or instead."""
+    environ = {
+        "DYNAMIC_API_BASE_URL": dynamic.base_url,
+        "BRIDGE_SIGNIN_URL": dynamic.signin_url,
+        "BRIDGE_DEVELOPMENT": "true",
+        "BRIDGE_LIMITS": NOBODY_TOO_OFTEN,
+        "BRIDGE_DATABASE_URL": database_url,
+        **settings,
+    }
+    command = Command(folder, environ)
+    dynamic.emulator.signin_complete_url = f"{issuer}/signin/complete"
+    where = ("--environment-id", dynamic.emulator.environment_id, "--issuer", issuer, "--origin", ORIGIN)
+    made = command("init", *where, "--client-id", "first")
+    assert made.returncode == 0, made.stderr
+    return command
+
+
+def new_user(world: Emulator, number: int) -> User:
+    """With an e-mail address and a wallet."""
+    return world.create_user(email=f"demo{number}@example.com", wallets=[NewWallet()])
 
 
 @contextmanager
@@ -108,27 +132,16 @@ def running_instances(
     """They serve until the block ends. `database_url`: of a PostgreSQL with the schema; `settings`: environment."""
     ports = [free_port() for _ in range(how_many + 1)]
     issuer = f"http://localhost:{ports[0]}"
-    world = Emulator(signin_complete_url=f"{issuer}/signin/complete")
+    world = Emulator()
     with run(world) as dynamic:
-        environ = {
-            "DYNAMIC_API_BASE_URL": dynamic.base_url,
-            "BRIDGE_SIGNIN_URL": dynamic.signin_url,
-            "BRIDGE_DEVELOPMENT": "true",
-            "BRIDGE_LIMITS": NOBODY_TOO_OFTEN,
-            "BRIDGE_DATABASE_URL": database_url,
-            **settings,
-        }
-        command = Command(folder, environ)
-        where = ("--environment-id", world.environment_id, "--issuer", issuer, "--origin", ORIGIN)
-        made = command("init", *where, "--client-id", "first")
-        assert made.returncode == 0, made.stderr
+        command = set_up(folder, dynamic, issuer, database_url, **settings)
         instances = tuple(Instance(replace(command), port, workers) for port in ports[1:])
         try:
             for instance in instances:
                 instance.begin()
             for instance in instances:
                 assert instance.process is not None
-                wait_until_ready(instance.process, instance.url, within=90)  # type: ignore[arg-type]
+                wait_until_ready(instance.process, instance.url, within=90)
             with running_balancer(ports[0], ports[1:]) as balancer:
                 until(lambda: len(balancer.ready) == how_many)
                 yield Deployment(issuer, balancer, instances, dynamic, command, database_url)

@@ -11,12 +11,9 @@ from threading import Event, Thread
 from typing import Any
 from urllib.parse import urlencode, urlsplit
 
-from bridge.config.settings import DEFAULT_LIMITS
 from bridge.model import REFRESH_TOKEN, TOKEN_EXCHANGE
 
 JWT = "urn:ietf:params:oauth:token-type:jwt"
-NOBODY_TOO_OFTEN = ",".join(f"{name}=900000000/minute" for name in DEFAULT_LIMITS)
-"""BRIDGE_LIMITS for the load of a few users: everything is counted, nobody is refused."""
 PATIENCE = 60  # seconds that a client waits for an answer, longer than any server may take
 
 
@@ -78,17 +75,17 @@ class Device:
     def userinfo(self) -> int:
         if self.access_token is None:
             return 0
-        return self._ask("userinfo", "GET", "/userinfo", {"Authorization": f"Bearer {self.access_token}"})[0]
+        return self.ask("userinfo", "GET", "/userinfo", {"Authorization": f"Bearer {self.access_token}"})[0]
 
     def get(self, path: str) -> int:
-        return self._ask(path, "GET", path, {})[0]
+        return self.ask(path, "GET", path, {})[0]
 
     def _token(self, what: str, **form: str) -> tuple[int, dict[str, Any]]:
         signed = {"client_id": self.client_id, "client_secret": self.client_secret, **form}
         kind = {"Content-Type": "application/x-www-form-urlencoded"}
-        return self._ask(what, "POST", "/token", kind, urlencode(signed))
+        return self.ask(what, "POST", "/token", kind, urlencode(signed))
 
-    def _ask(self, what: str, method: str, path: str, headers: dict[str, str], body: str = "") -> tuple[int, Any]:
+    def ask(self, what: str, method: str, path: str, headers: dict[str, str], body: str = "") -> tuple[int, Any]:
         began = time.monotonic()
         wire = HTTPConnection("127.0.0.1", urlsplit(self.url).port or 80, timeout=PATIENCE)
         status, answer, error = 0, None, ""

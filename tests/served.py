@@ -6,9 +6,10 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 from urllib.error import URLError
 from urllib.request import urlopen
 
@@ -84,7 +85,7 @@ def clean_environment() -> dict[str, str]:
 
 
 def wait_until_ready(
-    server: subprocess.Popen[str], url: str, ready: Callable[[], bool] | None = None, *, within: float = 30
+    server: subprocess.Popen[Any], url: str, ready: Callable[[], bool] | None = None, *, within: float = 30
 ) -> None:
     give_up_at = time.monotonic() + within
     while time.monotonic() < give_up_at and server.poll() is None:
@@ -100,3 +101,25 @@ def _is_ready(url: str) -> bool:
             return bool(answer.status == 200)
     except (URLError, OSError):
         return False
+
+
+def workers_of(parent: int) -> list[int]:
+    """The processes that answer."""
+    found = []
+    for entry in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError):
+            fields = (entry / "stat").read_text().rpartition(")")[2].split()
+            command = (entry / "cmdline").read_bytes()
+            if int(fields[1]) == parent and fields[0] != "Z" and b"spawn_main" in command:
+                found.append(int(entry.name))
+    return found
+
+
+def tree_of(pid: int) -> list[int]:
+    """A process and all that came of it."""
+    children = [
+        int(child)
+        for task in Path(f"/proc/{pid}/task").iterdir()
+        for child in (task / "children").read_text(encoding="ascii").split()
+    ]
+    return [pid, *(member for child in children for member in tree_of(child))]

@@ -23,14 +23,15 @@ from typing import Any
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
 from databases import Databases, rows
+from instances import ORIGIN
 from loading import Device
 from postgres import running_postgres
-from standalone import APP, CALLBACK, Standalone, standalone, tree_of
+from served import tree_of
+from standalone import CALLBACK, Standalone, standalone
 from surfing import Surfer
 
 from bench.usage import memory_kib
 from bridge.clock import system_clock
-from bridge.config.settings import DEFAULT_LIMITS
 from bridge.emulator import User
 from bridge.emulator.webhooks import new_secret
 from bridge.keylife import LEAD
@@ -41,7 +42,6 @@ VERIFIER = "v" * 43
 SCOPE = "openid profile email wallets offline_access"
 NOTICED_WITHIN = 20  # seconds from a revocation at Dynamic to its end here
 KEYS_EVERY, SECRET_EVERY, NAME_EVERY, SAMPLE_EVERY = 20, 9, 3, 2  # seconds; a worker reads its keys every 15
-LIMITS = ",".join(f"{name}=900000000/minute" for name in DEFAULT_LIMITS)  # everybody is counted, nobody refused
 MOST_GROWTH_KIB = 6 * 1024  # of one worker, from the second third of the time to the last
 
 
@@ -126,7 +126,7 @@ class Visitor:
 
     def _sign_in(self) -> tuple[Surfer, dict[str, Any], Family]:
         """By the browser, on Dynamic's page."""
-        surfer = Surfer(APP)
+        surfer = Surfer(ORIGIN)
         challenge = urlsafe_b64encode(sha256(VERIFIER.encode()).digest()).rstrip(b"=").decode()
         query = {
             "client_id": "app",
@@ -155,9 +155,9 @@ class Visitor:
         self._refresh(family, 400)
 
     def _log_out(self, surfer: Surfer, tokens: dict[str, Any], family: Family) -> None:
-        query = {"id_token_hint": tokens["id_token"], "post_logout_redirect_uri": f"{APP}/"}
+        query = {"id_token_hint": tokens["id_token"], "post_logout_redirect_uri": f"{ORIGIN}/"}
         page = surfer.open(f"{self._bridge.issuer}/logout?{urlencode(query)}")
-        self._ledger.note("logout", 200 if page.url.startswith(APP) else page.status, 200, page.text[:200])
+        self._ledger.note("logout", 200 if page.url.startswith(ORIGIN) else page.status, 200, page.text[:200])
         family.ended = "signed out"
         self._refresh(family, 400)
 
@@ -190,7 +190,7 @@ class Visitor:
         signed = urlencode({"client_id": "app", "client_secret": self._secret.value, **form})
         kind = {"Content-Type": "application/x-www-form-urlencoded"}
         what = f"{path} {form.get('grant_type', '')}".strip()
-        status, answer = self._device._ask(what, "POST", path, kind, signed)
+        status, answer = self._device.ask(what, "POST", path, kind, signed)
         self._ledger.note(what, status, expected, self._device.heard[-1].error)
         return answer if isinstance(answer, dict) else {}
 
@@ -242,8 +242,7 @@ def changes(bridge: Standalone, secret: Secret, ledger: Ledger) -> Sequence[tupl
 def soak(folder: Path, *, seconds: float, database_url: str | None = None, visitors: int = 6) -> Ledger:
     """Let them all work for so long. What was wrong stands in the ledger."""
     ledger, ended, webhook_secret = Ledger(), Event(), new_secret()
-    settings = {"DYNAMIC_WEBHOOK_SECRETS": webhook_secret, "BRIDGE_LIMITS": LIMITS}
-    with standalone(folder, database_url=database_url, workers=2, **settings) as bridge:
+    with standalone(folder, database_url=database_url, workers=2, DYNAMIC_WEBHOOK_SECRETS=webhook_secret) as bridge:
         world = bridge.dynamic.emulator
         world.webhooks.register(f"{bridge.issuer}/webhooks/dynamic/{world.environment_id}", secret=webhook_secret)
         secret = Secret(bridge.client_secret)

@@ -8,15 +8,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from instances import ORIGIN, SCOPES, Instance
-from loading import NOBODY_TOO_OFTEN, Device
-from served import Command, free_port
+from instances import ORIGIN, SCOPES, Instance, new_user, set_up
+from loading import Device
+from served import free_port
 
-from bridge.emulator import Emulator, NewWallet, RunningEmulator, User, run
+from bridge.emulator import Emulator, RunningEmulator, User, run
 
 GRANTS = ("token-exchange", "refresh_token", "authorization_code")
-APP = "http://localhost:3000"
-CALLBACK = f"{APP}/callback"
+CALLBACK = f"{ORIGIN}/callback"
 
 
 @dataclass(frozen=True)
@@ -34,7 +33,7 @@ class Standalone:
         return self.instance.command.log()
 
     def user(self, number: int = 0) -> User:
-        return self.dynamic.emulator.create_user(email=f"demo{number}@example.com", wallets=[NewWallet()])
+        return new_user(self.dynamic.emulator, number)
 
     def device(self, user: User | None = None, **how: Any) -> Device:
         """A user's session at the client, with a fresh assertion."""
@@ -56,22 +55,10 @@ def standalone(
     port = free_port()
     with run(world) as dynamic:
         url = database_url or f"sqlite:///{folder}/bridge.db"
-        environ = {
-            "DYNAMIC_API_BASE_URL": dynamic.base_url,
-            "BRIDGE_DEVELOPMENT": "true",
-            "BRIDGE_LIMITS": NOBODY_TOO_OFTEN,
-            "BRIDGE_SIGNIN_URL": dynamic.signin_url,
-            "BRIDGE_DATABASE_URL": url,
-            **settings,
-        }
-        command = Command(folder, environ)
         issuer = f"http://localhost:{port}"
-        dynamic.emulator.signin_complete_url = f"{issuer}/signin/complete"
-        where = ("--environment-id", dynamic.emulator.environment_id, "--issuer", issuer, "--origin", APP)
-        made = command("init", *where, "--client-id", "first")
-        assert made.returncode == 0, made.stderr
+        command = set_up(folder, dynamic, issuer, url, **settings)
         words = [*(f"--scope={scope}" for scope in SCOPES), *(f"--grant={grant}" for grant in GRANTS)]
-        words += [f"--redirect-uri={CALLBACK}", f"--post-logout-redirect-uri={APP}/", "--consent=skip"]
+        words += [f"--redirect-uri={CALLBACK}", f"--post-logout-redirect-uri={ORIGIN}/", "--consent=skip"]
         added = command("client", "add", "app", *words, f"--assertion-origin={ORIGIN}")
         assert added.returncode == 0, added.stderr
         instance = Instance(command, port, workers)
@@ -80,16 +67,6 @@ def standalone(
             yield Standalone(issuer, instance, dynamic, url, added.stdout.strip())
         finally:
             instance.end()
-
-
-def tree_of(pid: int) -> list[int]:
-    """A process and all that came of it."""
-    children = [
-        int(child)
-        for task in Path(f"/proc/{pid}/task").iterdir()
-        for child in (task / "children").read_text(encoding="ascii").split()
-    ]
-    return [pid, *(member for child in children for member in tree_of(child))]
 
 
 def at_once(devices: Sequence[Device], verb: str) -> list[int]:

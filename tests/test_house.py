@@ -51,7 +51,7 @@ DOORS = {
     "dotenv": ("config.sources",),
     "joserfc": ("emulator", "cli.demo"),
     "limits": ("ratelimit",),
-    "granian": ("cli.serve",),
+    "granian": ("cli.serve", "web.rsgi"),
     "prometheus_client": ("metrics",),
     "coincurve": ("emulator.ethereum",),
     "Crypto": ("emulator.ethereum",),

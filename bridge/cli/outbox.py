@@ -42,12 +42,12 @@ def list_(config: Config, receiver: str | None, dead: bool, limit: int, as_json:
     """Each message that waits or was given up, and how its receiver is."""
     with opened(config) as database, database.reading() as tx:
         found = dead_letters.letters(tx, Chosen(receiver=receiver, dead=dead), limit=limit)
-        waiting, given_up = dead_letters.counts(tx)
+        backlog = dead_letters.backlog(tx)
         known = [one for one in receivers.every(tx) if receiver in (None, one.receiver.partition(":")[2])]
     if as_json:
         document = {
-            "waiting": waiting,
-            "dead": given_up,
+            "waiting": backlog.waiting,
+            "dead": backlog.dead,
             "messages": [{"id": one.message_id, **_plain(one)} for one in found],
             "receivers": [asdict(health) for health in known],
         }
@@ -57,7 +57,7 @@ def list_(config: Config, receiver: str | None, dead: bool, limit: int, as_json:
         click.echo(_message_line(one))
     for health in known:
         click.echo(_health_line(health))
-    click.echo(f"{waiting} waiting, {given_up} given up.", err=True)
+    click.echo(f"{backlog.waiting} waiting, {backlog.dead} given up.", err=True)
 
 
 @outbox.command()

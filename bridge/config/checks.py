@@ -26,7 +26,7 @@ LONGEST_ASSERTION = 30 * 86400  # Dynamic's own maximum
 def faults_of(config: Config) -> list[Fault]:
     """Every fault of a configuration; none means that it is safe to serve with."""
     pages = (_issuer, _signin_page, _listening, _security_contact)
-    rules = (*pages, _metrics_token, _secret_keys, _database, _environments, _clients, _claims, _limits)
+    rules = (*pages, _metrics_token, _secret_keys, _database, _environments, _clients, _claims, _ranges)
     return [fault for rule in rules for fault in rule(config)]
 
 
@@ -171,7 +171,7 @@ def _claims(config: Config) -> Iterator[Fault]:
             yield Fault(where, "has an empty member in its source path", 'Write it like "metadata.department".')
 
 
-def _limits(config: Config) -> Iterator[Fault]:
+def _ranges(config: Config) -> Iterator[Fault]:
     for setting, value, least, most in (
         ("BRIDGE_ASSERTION_MAX_LIFETIME", config.assertion_max_lifetime, 60, LONGEST_ASSERTION),
         ("BRIDGE_CLOCK_SKEW", config.clock_skew, 0, 60),

@@ -40,7 +40,7 @@ class BackchannelLogout:
         if answer.status in (200, 204):
             return DONE
         verdict = Verdict.REFUSED if answer.status == 400 else Verdict.AWAY
-        return Result(verdict, f"status {answer.status}", rest=answer.retry_after or 0)
+        return Result(verdict, f"status {answer.status}", retry_after=answer.retry_after or 0)
 
     def entry(self, message: Message, *, delivered: bool, attempts: int, error: str, now: int) -> AuditEntry:
         """That the client was told, or could not be."""

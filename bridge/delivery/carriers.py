@@ -25,7 +25,7 @@ class Result:
 
     verdict: Verdict
     error: str = ""
-    rest: int = 0
+    retry_after: int = 0
 
 
 DONE, MORE = Result(Verdict.DONE), Result(Verdict.MORE)

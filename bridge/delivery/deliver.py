@@ -10,12 +10,12 @@ import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
 
-from bridge.clock import Clock
+from bridge.clock import CLOCKS_DIFFER, Clock
 from bridge.delivery.carriers import Carrier, Result, Verdict
 from bridge.delivery.settling import Attempt, settle
 from bridge.delivery.turns import Turns
 from bridge.errors import Unavailable
-from bridge.store import outbox
+from bridge.store import leases, outbox
 from bridge.store.outbox import Claimed, Kind, Lane
 
 log = logging.getLogger(__name__)
@@ -27,7 +27,6 @@ BATCH = 8  # messages that a thread claims at once
 LEASE = 30  # seconds that they are its own
 DEADLINE = 6  # seconds that one attempt takes at most
 TURN = 5.0  # seconds that a thread stays with one receiver
-SET_BACK = 60  # seconds that the clock may go back without what was noted by it losing its sense
 
 _STOPS_THE_LANE = (Verdict.AWAY, Verdict.NOT_TRIED)
 
@@ -81,7 +80,7 @@ class Delivery:
         """What is due, in no order that could favour anybody; None while the database is away."""
         now = self._clock()
         try:
-            if now < self._looked_at - SET_BACK:
+            if now < self._looked_at - CLOCKS_DIFFER:  # what was noted by it has lost its sense
                 self._after_the_clock_was_set_back(now)
             self._looked_at = now
             due = self._due(now)
@@ -94,6 +93,9 @@ class Delivery:
 
     def _after_the_clock_was_set_back(self, now: int) -> None:
         with self._turns.writing() as tx:
+            # One of all who notice it: each time costs every message an attempt, and a few are too many.
+            if not leases.take(tx, "make_due", now, seconds=CLOCKS_DIFFER):
+                return
             made_due = outbox.make_due(tx, now)
         log.warning("the clock was set back", extra={"made_due": made_due})
 

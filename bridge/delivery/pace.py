@@ -2,7 +2,7 @@
 
 FIRST = 5  # seconds after the first failure
 PROBES = 120  # seconds between probes of a receiver at most: it hears of everything soon after it is back
-LONGEST_REST = 3600  # seconds that a receiver may ask to be left alone
+LONGEST_RETRY_AFTER = 3600  # seconds that a receiver may ask to be left alone
 ALONE = 3600  # seconds between attempts at most for a message that fails where others do not
 PATIENCE = 3 * 86400  # seconds that a receiver may be away before what waits for it is given up
 REFUSALS = 12  # attempts at what a receiver refuses: some two hours and a half

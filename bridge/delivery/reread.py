@@ -20,8 +20,8 @@ class RereadUser:
         except NotCalled as why:
             return Result(Verdict.NOT_TRIED, str(why))
         except FetchFailed as why:
-            rest = why.retry_after if isinstance(why, AnsweredOtherwise) else None
-            return Result(Verdict.AWAY, str(why), rest=rest or 0)
+            retry_after = why.retry_after if isinstance(why, AnsweredOtherwise) else None
+            return Result(Verdict.AWAY, str(why), retry_after=retry_after or 0)
         return DONE if known else Result(Verdict.POINTLESS, "not known any more")
 
     def entry(self, message: Message, *, delivered: bool, attempts: int, error: str, now: int) -> AuditEntry | None:

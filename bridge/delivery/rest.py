@@ -1,10 +1,11 @@
 """Closing what is left of what has ended: a batch at a time, so that nobody waits for it."""
 
+from bridge.clock import CLOCKS_DIFFER
 from bridge.delivery.carriers import DONE, MORE, Result
 from bridge.delivery.turns import Turns
 from bridge.history import AuditEntry, Cause
 from bridge.lifecycle.closing import Ending
-from bridge.lifecycle.endings import CLOCKS_DIFFER, close_rest
+from bridge.lifecycle.endings import close_rest
 from bridge.store.extents import named_by
 from bridge.store.outbox import Message
 
@@ -22,7 +23,7 @@ class CloseRest:
         del now  # what is closed ended when it was decided
         facts = message.facts
         ending = Ending(_CAUSES[facts["cause"]], facts["actor"], facts["up_to"], facts.get("detail", {}))
-        of = named_by(facts, facts["up_to"] + CLOCKS_DIFFER)
+        of = named_by(facts, facts["up_to"] + CLOCKS_DIFFER)  # what an instance ahead of us has opened too
         with self._turns.writing() as tx:
             return DONE if close_rest(tx, of, ending) else MORE
 

@@ -41,7 +41,7 @@ def settle(tx: Tx, attempt: Attempt, result: Result) -> None:
             _answered(tx, attempt)
             _try_again(tx, attempt, result.error, most=pace.REFUSALS)
         case Verdict.AWAY:
-            _away(tx, attempt, result.error, rest=min(result.rest, pace.LONGEST_REST))
+            _away(tx, attempt, result.error, retry_after=min(result.retry_after, pace.LONGEST_RETRY_AFTER))
 
 
 def _answered(tx: Tx, attempt: Attempt) -> None:
@@ -50,9 +50,9 @@ def _answered(tx: Tx, attempt: Attempt) -> None:
         receivers.answered(tx, attempt.lane.name, attempt.now)
 
 
-def _away(tx: Tx, attempt: Attempt, error: str, *, rest: int) -> None:
+def _away(tx: Tx, attempt: Attempt, error: str, *, retry_after: int) -> None:
     claimed, now, failures = attempt.claimed, attempt.now, attempt.claimed.health.failures + 1
-    retry_at = now + max(rest, pace.delay(failures, attempt.chance, longest=pace.PROBES))
+    retry_at = now + max(retry_after, pace.delay(failures, attempt.chance, longest=pace.PROBES))
     since = receivers.failed(tx, attempt.lane.name, error, now, failures=failures, retry_at=retry_at)
     if pace.is_its_own_trouble(claimed.attempts, failures):
         _try_again(tx, attempt, error, most=pace.ATTEMPTS)

@@ -9,6 +9,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from bridge.clock import CLOCKS_DIFFER
 from bridge.dynamic import text
 from bridge.dynamic.effects import Effect, effect_of
 from bridge.errors import Refused
@@ -20,7 +21,6 @@ PATH = "/webhooks/dynamic"
 """Below the issuer; the environment's id follows."""
 SIGNATURE_HEADER = "x-dynamic-signature-256"
 MAX_BODY_BYTES = 64 * 1024
-CLOCKS_DIFFER = 60  # seconds
 
 _SIGNATURE = re.compile(r"sha256=([0-9a-f]{64})")
 _EVENT_ID = re.compile(r"[A-Za-z0-9._:-]{1,128}")

@@ -24,7 +24,6 @@ from bridge.store import Tx, audit, closing, consents, devices, grants, outbox, 
 from bridge.store.extents import Extent, OfEndedSessions, OfSession, OfSid, OfUpstream, OfUser, Queued
 from bridge.store.outbox import Kind, Message
 
-CLOCKS_DIFFER = 60  # seconds: what an instance whose clock is ahead has opened is ended too
 KEPT = 31 * 86400  # seconds for which it is remembered that a session ended: no assertion of it lives longer
 
 

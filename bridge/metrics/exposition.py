@@ -20,7 +20,7 @@ class _Readings(Collector):
 
     def collect(self) -> Iterable[GaugeMetricFamily]:
         for reading in self._readings:
-            family = GaugeMetricFamily(f"{PREFIX}{reading.name}", reading.text, labels=reading.labels)
+            family = GaugeMetricFamily(f"{PREFIX}{reading.name}", reading.help, labels=reading.labels)
             for labels, value in reading.values.items():
                 family.add_metric(labels, value)
             yield family

@@ -27,7 +27,7 @@ class Reading:
     """
 
     name: str
-    text: str
+    help: str
     labels: tuple[str, ...] = ()
     values: Values = field(default_factory=dict)
     of_all: Literal["livemin", "livesum"] = "livemin"
@@ -108,7 +108,7 @@ class Metrics:
     def _gauge(self, reading: Reading) -> Gauge:
         return Gauge(
             f"{PREFIX}{reading.name}",
-            reading.text,
+            reading.help,
             reading.labels,
             registry=self.registry,
             multiprocess_mode=reading.of_all,

@@ -35,6 +35,6 @@ class ClientCredentials(Redemption[_Proof]):
         del tx
         return Decision(Grant(client=self.caller, user=None, scope=self.proof.scope, audience=self.proof.audience))
 
-    def keeps_something(self) -> bool:
-        """Nothing."""
+    def must_last(self) -> bool:
+        """No: nothing is kept."""
         return False

@@ -67,8 +67,8 @@ class TokenExchange(Redemption[_Proof]):
         kept = keep(tx, grant, accepted.assertion, self.now)
         return Decision(kept.grant, kept.refresh_token)
 
-    def keeps_something(self) -> bool:
-        """A refresh token, a grant whose end is to be told, or that the assertion was taken."""
+    def must_last(self) -> bool:
+        """If a refresh token is kept, a grant whose end is to be told, or that the assertion was taken."""
         client = self.caller
         told = client.backchannel_logout_uri is not None
         return client.assertion_once or told or OFFLINE_ACCESS in self.proof.asked.scope

@@ -3,8 +3,8 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from bridge.clock import CLOCKS_DIFFER
 from bridge.errors import Refused
-from bridge.lifecycle.endings import CLOCKS_DIFFER
 from bridge.lifecycle.gate import environment_of, may_act, must_be_open
 from bridge.model import Client, Environment, User
 from bridge.reasons import Reason

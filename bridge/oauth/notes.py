@@ -9,8 +9,9 @@ from bridge.errors import NotServed
 class Notes:
     """Filled in by whoever knows. Nothing in it is what a request merely claims, but its `method`.
 
-    `endpoint`: our own name of the route; `client_id`: who has authenticated, or whose token it is; `grant_type`: one
-    of ours; `why`: why the answer is no. `began`: when the request was there, by the performance counter, in seconds.
+    `endpoint`: our own name of the route; `client_id`: who has authenticated, or whose token it is; `grant_type`: the
+    short name of one of ours; `why`: why the answer is no. `began`: when the request was there, by the performance
+    counter, in seconds.
     """
 
     request_id: str = ""

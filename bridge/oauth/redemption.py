@@ -50,8 +50,8 @@ class Redemption(BaseGrant, TokenEndpointMixin, Generic[Proof]):
         """
         raise NotImplementedError
 
-    def keeps_something(self) -> bool:
-        """Whether something is kept that the client relies on: what is decided then waits for the disk.
+    def must_last(self) -> bool:
+        """Whether what is decided waits for the disk, for something is kept that the client relies on.
 
         Else nothing is lost with a power cut but the audit entry and what the next assertion tells again.
         """
@@ -69,7 +69,7 @@ class Redemption(BaseGrant, TokenEndpointMixin, Generic[Proof]):
         That they can be signed is made sure before it, so that nothing is spent for an answer that cannot be given.
         """
         self.server.mint.check_ready(self.caller, self.now)
-        decision = self.server.database.decide(self._decided, forgettable=not self.keeps_something())
+        decision = self.server.database.decide(self._decided, forgettable=not self.must_last())
         return 200, self.reply(decision), []
 
     def reply(self, decision: Decision) -> dict[str, Any]:

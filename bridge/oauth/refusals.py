@@ -57,6 +57,7 @@ _ERRORS: Mapping[Explained, tuple[str, int]] = {
     Reason.KEYS_UNAVAILABLE: ("temporarily_unavailable", 503),
     Reason.LIVE_CHECK_UNAVAILABLE: ("temporarily_unavailable", 503),
     Reason.DATABASE_UNAVAILABLE: ("temporarily_unavailable", 503),
+    Reason.TOO_BUSY: ("temporarily_unavailable", 503),
 }
 _INVALID_REQUEST = ("invalid_request", 400)
 _OTHERWISE = ((GrantRefused, ("invalid_grant", 400)), (SignInRefused, ("access_denied", 400)))

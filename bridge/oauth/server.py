@@ -7,7 +7,7 @@ from authlib.oauth2.rfc6749 import AuthorizationServer, OAuth2Request
 
 from bridge.errors import NotServed, Refused
 from bridge.lifecycle.liveness import LiveCheck
-from bridge.model import Client, Environment
+from bridge.model import SHORT_NAMES, Client, Environment
 from bridge.oauth.assertions import Assertions
 from bridge.oauth.client_auth import ClientAuthentication
 from bridge.oauth.refusals import refusal_answer
@@ -72,7 +72,7 @@ class TokenServer(AuthorizationServer):
         wanted = request.parameters.require("grant_type")
         for redemption, _ in self._token_grants:
             if wanted == redemption.GRANT_TYPE:
-                request.http.notes.grant_type = wanted
+                request.http.notes.grant_type = SHORT_NAMES[wanted]
                 return redemption(request, self)
         raise Refused(Reason.GRANT_TYPE_UNSUPPORTED)
 

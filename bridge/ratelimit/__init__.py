@@ -25,7 +25,6 @@ from bridge.errors import Refused
 from bridge.ratelimit.windows import Windows
 from bridge.reasons import Reason
 
-NAMES = ("source", "failures", "client", "user", "webhooks", "signins")
 _HOMES = 4  # so many /64 of a /48, which one person can have the whole of, may begin as much as they may
 
 

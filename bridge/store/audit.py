@@ -7,12 +7,11 @@ from typing import Any
 from sqlalchemy import Row, Select, and_, insert, or_, select, update
 
 from bridge.history import AuditEntry, Cause, Event
-from bridge.model import Json
 from bridge.store.database import Tx
 from bridge.store.tables import audit
 from bridge.store.transaction import fixed
 
-_DUMP = json.JSONEncoder(sort_keys=True, separators=(",", ":")).encode
+_dumped = json.JSONEncoder(sort_keys=True, separators=(",", ":")).encode
 _RECORD = fixed(insert(audit), *(column.name for column in audit.c if column.name != "id"), forgettable=True)
 _RECORD_MANY = insert(audit)
 _NEWEST = select(audit).order_by(audit.c.id.desc())
@@ -111,7 +110,3 @@ def _row(entry: AuditEntry) -> dict[str, Any]:
         "cause": None if entry.cause is None else entry.cause.word,
         "detail": _dumped(entry.detail),
     }
-
-
-def _dumped(detail: Json) -> str:
-    return _DUMP(detail)

@@ -14,14 +14,16 @@ from bridge.errors import Refused, SchemaNewer, SchemaOld, Unavailable
 from bridge.reasons import Reason
 from bridge.store import tables
 from bridge.store.engines import Access, NoAnswer, driver_for
-from bridge.store.transaction import MustLast, Tx
+from bridge.store.transaction import MustLast, Tx, fixed
 from bridge.waiting import about_to_wait
 
 __all__ = ["Database", "Tx", "insert_if_absent"]
 
 T = TypeVar("T")
 
-CONTENDED = 0.5  # seconds for which the loop does not try again what another writer was in the way of
+_REVISION = fixed(text("SELECT version_num FROM alembic_version"))
+
+CONTENDED = 0.5  # seconds for which the loop asks for nothing after another writer was in its way
 
 
 class Database:
@@ -33,7 +35,8 @@ class Database:
     def __init__(self, url: str) -> None:
         self._driver = driver_for(url)
         self._engine = self._driver.engine
-        self._contended_until = 0.0  # by time.monotonic(); then the loop leaves what writes to the threads
+        self._has_revision = False  # its table was seen: to look for it costs many times what reading it does
+        self._contended_until = 0.0  # by time.monotonic(); then the loop leaves whatever asks to the threads
 
     @property
     def is_sqlite(self) -> bool:
@@ -48,12 +51,12 @@ class Database:
         """A transaction that is committed at the end, and rolled back by any exception. Raises Unavailable."""
         return _Transaction(self, Access.WRITE)
 
-    def noting(self) -> AbstractContextManager[Tx]:
+    def writing_forgettable(self) -> AbstractContextManager[Tx]:
         """The same for what may be forgotten if the power fails; it does not wait for the disk.
 
         What it writes lasts from the next transaction that does. Raises Unavailable, and MustLast.
         """
-        return _Transaction(self, Access.NOTE)
+        return _Transaction(self, Access.FORGETTABLE)
 
     @contextmanager
     def rehearsing(self) -> Iterator[Tx]:
@@ -74,7 +77,7 @@ class Database:
         runs once more in one that does.
         """
         try:
-            with self.noting() if forgettable else self.writing() as tx:
+            with self.writing_forgettable() if forgettable else self.writing() as tx:
                 try:
                     return verb(tx)
                 except Refused as refused:
@@ -86,9 +89,10 @@ class Database:
     def check_schema(self) -> None:
         """Raises SchemaOld or SchemaNewer unless the schema is the one this code was written for; Unavailable."""
         with self.reading() as tx:
-            found = None
-            if inspect(tx).has_table("alembic_version"):
-                found = tx.execute(text("SELECT version_num FROM alembic_version")).scalar()
+            seen, self._has_revision, found = self._has_revision, False, None  # after an error it is looked for again
+            if seen or inspect(tx).has_table("alembic_version"):
+                found = tx.execute(_REVISION, {}).scalar()
+                self._has_revision = True
         if found is None or str(found) < tables.REVISION:
             raise SchemaOld
         if str(found) > tables.REVISION:
@@ -117,6 +121,7 @@ class Database:
         It costs nothing while all is well; asking each connection first would cost every transaction a round trip.
         Raises Unavailable, whatever it is (no such database, a wrong password): no statement of ours is the reason.
         """
+        # While SQLite has another writer, what reads goes too: many that begin so write later, and would begin again.
         if not self.is_sqlite or (self._contended_until and time.monotonic() < self._contended_until):
             about_to_wait()
         try:
@@ -131,7 +136,7 @@ class Database:
             lost = self._let_go(tx, error)
             tx.close()
             self._contended_until = time.monotonic() + CONTENDED
-            about_to_wait()  # for SQLite's other writer: the loop has only had a look
+            about_to_wait()  # maybe another writer: a thread can wait for it
             if not (again and lost) or isinstance(error, NoAnswer):
                 raise _unavailable(error) from error
         else:

@@ -61,12 +61,6 @@ def letters(tx: Tx, chosen: Chosen, *, limit: int) -> list[Letter]:
     return [_letter(row) for row in tx.execute(oldest)]
 
 
-def counts(tx: Tx) -> tuple[int, int]:
-    """How many messages wait, and how many were given up."""
-    found = tx.execute(select(func.count(), func.count(outbox.c.dead_at)).select_from(outbox)).one()
-    return int(found[0]) - int(found[1]), int(found[1])
-
-
 def backlog(tx: Tx) -> Backlog:
     """What there is in the outbox, by one statement."""
     waits = outbox.c.dead_at.is_(None)

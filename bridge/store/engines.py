@@ -28,7 +28,7 @@ class Access(Enum):
 
     READ = auto()
     WRITE = auto()
-    NOTE = auto()  # writes only what may be forgotten if the power fails now: no promise rests on it
+    FORGETTABLE = auto()  # writes only what may be forgotten if the power fails now: no promise rests on it
     MIGRATE = auto()
 
 
@@ -167,7 +167,7 @@ def _begin_sqlite(connection: _Connection, access: Access) -> None:
     if access is Access.READ:
         connection.execute("BEGIN")
         return
-    connection.wait_for_disk(access is not Access.NOTE)
+    connection.wait_for_disk(access is not Access.FORGETTABLE)
     patience = MIGRATION_TIMEOUT if access is Access.MIGRATE else BUSY_TIMEOUT if may_wait() else LOOP_TIMEOUT
     connection.wait_for_others(patience)
     connection.execute("BEGIN IMMEDIATE")

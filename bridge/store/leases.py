@@ -2,10 +2,9 @@
 
 from sqlalchemy import text
 
+from bridge.clock import CLOCKS_DIFFER
 from bridge.store.database import Tx
 from bridge.store.transaction import fixed
-
-CLOCKS_DIFFER = 60  # seconds
 
 # A lease that ends later than it can have been taken for is from a clock that was set back since: it binds nobody.
 _TAKE = fixed(

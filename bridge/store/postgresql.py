@@ -32,7 +32,7 @@ _LIMITS = (
 _BEGINS = {
     Access.READ: f"BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; {_LIMITS}",
     Access.WRITE: f"BEGIN ISOLATION LEVEL READ COMMITTED; {_LIMITS}",
-    Access.NOTE: f"BEGIN ISOLATION LEVEL READ COMMITTED; {_LIMITS}; SET LOCAL synchronous_commit = off",
+    Access.FORGETTABLE: f"BEGIN ISOLATION LEVEL READ COMMITTED; {_LIMITS}; SET LOCAL synchronous_commit = off",
     # One instance migrates, the others wait for it. A step may take its time, but not wait for a lock: others would
     # queue up behind it.
     Access.MIGRATE: (

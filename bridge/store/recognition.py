@@ -38,7 +38,7 @@ class Known:
     mistaken: tuple[str, int] | None = None
 
 
-_DUMP = json.JSONEncoder(sort_keys=True, separators=(",", ":")).encode
+_dumped = json.JSONEncoder(sort_keys=True, separators=(",", ":")).encode
 _FIND = fixed(
     select(
         *USER_COLUMNS,
@@ -285,10 +285,6 @@ def _add(tx: Tx, identity: Identity, *, primary_environment: str, now: int) -> N
         "updated_at": now,
     }
     tx.execute(_ADD, row)
-
-
-def _dumped(claims: Json) -> str:
-    return _DUMP(claims)
 
 
 def _loaded(stored: str) -> Json:

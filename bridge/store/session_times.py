@@ -1,10 +1,9 @@
 """What an assertion, and the end of a session at Dynamic, say of times."""
 
+from bridge.clock import CLOCKS_DIFFER
 from bridge.model import Assertion
 
 REFRESH_TAKES = 2  # seconds at most from the tokens of a new sid to the end of the old one, or the other way round
-
-_KEPT_AFTER_EXPIRY = 60  # seconds; clocks differ
 
 
 def sign_in_time(assertion: Assertion) -> int:
@@ -18,7 +17,7 @@ def sign_in_time(assertion: Assertion) -> int:
 def session_end(assertion: Assertion) -> int:
     """Until when the session has to be remembered: nothing of it can be renewed later."""
     renewable_until = assertion.refresh_expires_at or assertion.issued_at + assertion.environment.refresh_window
-    return max(assertion.expires_at, renewable_until) + _KEPT_AFTER_EXPIRY
+    return max(assertion.expires_at, renewable_until) + CLOCKS_DIFFER
 
 
 def outlives(assertion: Assertion) -> int:

@@ -2,6 +2,7 @@
 
 from sqlalchemy import ColumnElement, Table, delete, select, tuple_
 
+from bridge.clock import CLOCKS_DIFFER
 from bridge.store.database import Database
 from bridge.store.tables import (
     audit,
@@ -20,7 +21,6 @@ from bridge.store.tables import (
 )
 
 BATCH = 500
-CLOCKS_DIFFER = 60  # seconds: nothing may be forgotten that another instance still honours
 KEPT_AFTER_EXPIRY = 2 * 3600
 """Seconds. A clock that was an hour ahead and is set right must have made us forget neither what was taken once or
 taken back, nor what somebody still holds."""
@@ -32,7 +32,7 @@ def sweep(database: Database, now: int, *, audit_retention: int) -> dict[str, in
     A spent refresh token is remembered until it would have been idle for too long: so long its reuse is noticed. One
     transaction per batch. Raises Unavailable.
     """
-    past, just_past = now - KEPT_AFTER_EXPIRY, now - CLOCKS_DIFFER
+    past, just_past = now - KEPT_AFTER_EXPIRY, now - CLOCKS_DIFFER  # another instance may still honour it
     return {
         table.name: _sweep_table(database, table, expired)
         for table, expired in (

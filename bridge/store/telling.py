@@ -11,7 +11,7 @@ from bridge.store.engines import Access
 Tell = Callable[[Sequence[AuditEntry]], None]
 """What is done with the entries of one transaction. Raises nothing: what they tell of has happened."""
 
-_WRITING = (Access.WRITE, Access.NOTE)
+_WRITING = (Access.WRITE, Access.FORGETTABLE)
 
 
 class TellingDatabase(Database):

@@ -45,7 +45,7 @@ def _only_reads(statement: Executable) -> bool:
 
 
 class MustLast(Exception):
-    """Something is to be written that may not be forgotten, in a transaction that may be (Access.NOTE).
+    """Something is to be written that may not be forgotten, in a transaction that may be (Access.FORGETTABLE).
 
     Every statement that writes is such a one unless it is marked as forgettable: nobody has to think of it.
     """
@@ -149,10 +149,10 @@ class Tx(Connection):
     def execute(self, statement: Any, parameters: Any = None, **options: Any) -> Any:
         """As SQLAlchemy's; a fixed statement takes the short way."""
         if type(statement) is not Fixed:
-            if self.access is Access.NOTE and not _only_reads(statement):
+            if self.access is Access.FORGETTABLE and not _only_reads(statement):
                 raise MustLast
             return super().execute(statement, parameters, **options)
-        if self.access is Access.NOTE and not statement.forgettable:
+        if self.access is Access.FORGETTABLE and not statement.forgettable:
             raise MustLast
         prepared = statement.prepared(self.engine)
         return Found(self.driver.execute(prepared.text, prepared.filled(parameters)), prepared)

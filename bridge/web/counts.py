@@ -3,7 +3,7 @@
 from bridge.errors import Unavailable
 from bridge.metrics.instruments import Metrics
 from bridge.oauth.notes import Notes
-from bridge.web.watch import SHORT_NAMES, Count
+from bridge.web.watch import Count
 
 
 def counting(metrics: Metrics) -> Count:
@@ -14,13 +14,14 @@ def counting(metrics: Metrics) -> Count:
         if notes.why is not None:
             metrics.refused(notes.why.reason.code)
         if notes.endpoint == "token" and notes.method == "POST":
-            grant_type = None if notes.grant_type is None else SHORT_NAMES.get(notes.grant_type)
-            metrics.redeemed(grant_type, _outcome(notes, status))
+            metrics.redeemed(notes.grant_type, _outcome(notes, status))
 
     return count
 
 
 def _outcome(notes: Notes, status: int) -> str:
     if notes.why is None:
-        return {200: "issued", 503: "unavailable"}.get(status, "failed")
+        if status >= 500:
+            return "unavailable" if status == 503 else "failed"
+        return "issued" if status == 200 else "refused"  # no stranger can raise the alert on what fails
     return "unavailable" if isinstance(notes.why, Unavailable) else "refused"

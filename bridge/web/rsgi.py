@@ -13,8 +13,11 @@ from dataclasses import replace
 from io import BytesIO
 from typing import Any, TypeVar
 
+from bridge.errors import Unavailable
 from bridge.oauth.notes import Notes
+from bridge.oauth.refusals import error_document
 from bridge.oauth.request import MAX_BODY_BYTES, Answer, HttpRequest, json_answer
+from bridge.reasons import Reason
 from bridge.waiting import MustWait, never_on_this_thread
 from bridge.web.endpoints import READ_HEADERS, Route, Routes, answer_to, bug_answer, error_answer
 from bridge.web.peers import peer_of
@@ -23,7 +26,8 @@ from bridge.web.watch import NOTES, REQUEST_ID, Watch
 MAX_LINE = 8190  # characters of path and query
 BODY_DEADLINE = 10  # seconds for a body to arrive in
 THREADS = 32  # as many as may ask a database server at once
-PATIENCE = 4.0  # seconds that a request may stand in line for a thread: whoever asked may have gone
+GONE = 499  # what logs and metrics say of who went away in the middle of a body: there is nobody to answer
+PATIENCE = 4.0  # seconds in line for a thread: whoever asked may have gone
 _SWITCH_INTERVAL = 0.001  # seconds that a thread may keep the loop waiting
 _TOO_LARGE = bytes(MAX_BODY_BYTES + 1)
 
@@ -35,18 +39,35 @@ class RsgiDoor:
     """The bridge as an RSGI application. `pages`: what is for people, as a WSGI application.
 
     `at_once`: the database is a file, so that the loop itself may ask it. `proxies`: how many of ours stand before us.
+    `patience`: seconds that a request may stand in line for a thread.
     """
 
-    def __init__(self, routes: Routes, pages: Any, watch: Watch, *, at_once: bool, proxies: int) -> None:
+    def __init__(
+        self,
+        routes: Routes,
+        pages: Any,
+        watch: Watch,
+        *,
+        reasons_url: str,
+        at_once: bool,
+        proxies: int,
+        patience: float = PATIENCE,
+    ) -> None:
         self._routes = routes
         self._pages = pages
         self._watch = watch
+        self._reasons_url = reasons_url
         self._at_once = at_once
         self._proxies = proxies
+        self._patience = patience
         self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="answer")
+        self._broken_off: tuple[type[Exception], ...] = ()
 
     def __rsgi_init__(self, loop: asyncio.AbstractEventLoop) -> None:
         """Called once, on the thread of the loop."""
+        from granian._granian import RSGIProtocolClosed  # noqa: PLC0415 - loaded by now; other servers do without
+
+        self._broken_off = (RSGIProtocolClosed,)
         self._loop = loop
         sys.setswitchinterval(_SWITCH_INTERVAL)
         never_on_this_thread()
@@ -72,15 +93,17 @@ class RsgiDoor:
         body = b""
         if method not in ("GET", "HEAD"):
             try:
-                body = await _body(scope, protocol)
+                body = await _body(scope, protocol, notes)
             except TimeoutError:
                 self._send(protocol, error_answer(408), notes)
                 return
-            notes.began = time.perf_counter()  # what a slow client took is not ours
+            except self._broken_off:
+                self._watch.end(notes, GONE)
+                return
         if route is None:
             found = await self._on_a_thread(self._page, _environ(scope, body, notes))
             if found is None:
-                self._send(protocol, _too_late(), notes)
+                self._send(protocol, self._too_late(), notes)
                 return
             status, headers, page = found
             protocol.response_bytes(status, [*headers, (REQUEST_ID, notes.request_id)], page)
@@ -105,16 +128,21 @@ class RsgiDoor:
                 return answer_to(route, request)
             except MustWait:
                 pass
-        return await self._on_a_thread(answer_to, route, request) or _too_late()
+        return await self._on_a_thread(answer_to, route, request) or self._too_late()
 
     async def _on_a_thread(self, work: Callable[..., T], *arguments: Any) -> T | None:
         """What `work` answers; None if its turn came too late, for those before it had to wait for others too long."""
         asked_at = time.monotonic()
 
         def in_turn() -> T | None:
-            return None if time.monotonic() - asked_at > PATIENCE else work(*arguments)
+            return None if time.monotonic() - asked_at > self._patience else work(*arguments)
 
         return await self._loop.run_in_executor(self._threads, in_turn)
+
+    def _too_late(self) -> Answer:
+        why = Unavailable(Reason.TOO_BUSY)
+        answer = json_answer(503, error_document(why, self._reasons_url))
+        return replace(answer, headers={**answer.headers, "Retry-After": str(why.retry_after)}, why=why)
 
     def _page(self, environ: dict[str, Any]) -> tuple[int, _Headers, bytes]:
         """What Flask answers."""
@@ -133,29 +161,27 @@ class RsgiDoor:
         return status, headers, body
 
 
-def _too_late() -> Answer:
-    answer = json_answer(503, {"error": "temporarily_unavailable", "error_description": "Too busy"})
-    return replace(answer, headers={**answer.headers, "Retry-After": "5"})
-
-
-async def _body(scope: Any, protocol: Any) -> bytes:
-    """The body; what is longer than may be is not read to its end. Raises TimeoutError."""
+async def _body(scope: Any, protocol: Any, notes: Notes) -> bytes:
+    """The body; what is longer than may be is not read to its end. Raises TimeoutError, and what granian does."""
     length = scope.headers.get("content-length")
     if length is not None:
         if int(length) > MAX_BODY_BYTES:
             return _TOO_LARGE
         if int(length) == 0:
             return b""
-    async with asyncio.timeout(BODY_DEADLINE):
-        if length is not None:
-            whole: bytes = await protocol()
-            return whole
-        read = bytearray()
-        async for chunk in protocol:
-            read += chunk
-            if len(read) > MAX_BODY_BYTES:
-                break
-        return bytes(read)
+    try:
+        async with asyncio.timeout(BODY_DEADLINE):
+            if length is not None:
+                whole: bytes = await protocol()
+                return whole
+            read = bytearray()
+            async for chunk in protocol:
+                read += chunk
+                if len(read) > MAX_BODY_BYTES:
+                    break
+            return bytes(read)
+    finally:
+        notes.began = time.perf_counter()  # what a slow client took is not ours, whatever comes of it
 
 
 def _environ(scope: Any, body: bytes, notes: Notes) -> dict[str, Any]:

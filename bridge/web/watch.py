@@ -12,7 +12,6 @@ from time import perf_counter
 from typing import Any
 
 from bridge.logs import redacted, write_plain
-from bridge.model import GRANT_TYPES
 from bridge.oauth.notes import Notes
 
 REQUEST_ID = "X-Request-Id"
@@ -26,8 +25,6 @@ _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"
 _GIVEN_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{7,63}")
 _TRACEPARENT = re.compile(r"(?!ff)[0-9a-f]{2}-(?!0{32})([0-9a-f]{32})-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}(-.*)?")
 _ADDRESS = re.compile(r"[0-9A-Fa-f.:]{0,45}")
-SHORT_NAMES = {urn: name for name, urn in GRANT_TYPES.items()}  # of grant types
-
 
 Count = Callable[[Notes, int, float], None]
 """Counts a request by its status and the seconds that it took (web/counts.py)."""
@@ -41,12 +38,12 @@ class Watch:
 
     def __init__(self, count: Count | None, *, behind_proxy: bool) -> None:
         self._count = count
-        self.behind_proxy = behind_proxy
+        self._behind_proxy = behind_proxy
 
     def begin(self, method: str, peer: str, given_id: str | None, traceparent: str | None) -> Notes:
         """A request has come. `traceparent`: as W3C Trace Context has it; nothing is kept of a malformed one."""
         notes = Notes(method=method, peer=peer, began=perf_counter())
-        known = self.behind_proxy and given_id is not None and _may_be_told(given_id)
+        known = self._behind_proxy and given_id is not None and _may_be_told(given_id)
         notes.request_id = str(given_id) if known else secrets.token_hex(8)
         if traceparent is not None:
             notes.trace_id = _trace_id(traceparent)
@@ -88,7 +85,7 @@ def _told(notes: Notes, status: int, seconds: float) -> dict[str, Any]:
     if notes.client_id is not None:
         told["client_id"] = notes.client_id
     if notes.grant_type is not None:
-        told["grant_type"] = SHORT_NAMES.get(notes.grant_type, notes.grant_type)
+        told["grant_type"] = notes.grant_type
     why = notes.why
     if why is not None:
         told["reason"] = why.reason.code

@@ -159,7 +159,7 @@ def test_another_answer_means_that_the_receiver_is_away(
     assert (outbox(told), len(receiver.tokens)) == ([], 20)
 
 
-@pytest.mark.parametrize(("asked", "granted"), [("1200", 1200), ("999999", pace.LONGEST_REST), ("1", 4)])
+@pytest.mark.parametrize(("asked", "granted"), [("1200", 1200), ("999999", pace.LONGEST_RETRY_AFTER), ("1", 4)])
 def test_a_receiver_is_left_alone_for_as_long_as_it_asks_within_reason(
     told: Bridge, delivery: Delivery, receiver: Receiver, asked: str, granted: int
 ) -> None:

@@ -65,7 +65,7 @@ def test_what_must_last_cannot_be_written_in_a_transaction_that_may_be_forgotten
     values = {"environment_id": "e", "digest": b"d", "expires_at": 1}
     take = fixed(insert(seen_assertions), *values)
     for written in (take, insert(seen_assertions), text("DELETE FROM users")):
-        with pytest.raises(MustLast), bridge.database.noting() as tx:
+        with pytest.raises(MustLast), bridge.database.writing_forgettable() as tx:
             tx.execute(written, values if written is take else {})
     with bridge.database.reading() as tx:
         assert tx.execute(seen_assertions.select()).all() == []
@@ -80,4 +80,4 @@ def test_a_decision_that_turns_out_to_end_something_is_taken_anew_so_that_it_las
         return "done"
 
     assert bridge.database.decide(verb, forgettable=True) == "done"
-    assert accesses == ["NOTE", "WRITE"]
+    assert accesses == ["FORGETTABLE", "WRITE"]

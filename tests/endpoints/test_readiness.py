@@ -3,6 +3,7 @@
 import pytest
 from conftest import Bridge
 from sqlalchemy import text
+from watching import hearing
 from werkzeug.test import TestResponse
 
 from bridge.store import Database, tables
@@ -34,7 +35,33 @@ def test_an_older_schema_is_not_ready_and_a_newer_one_is(bridge: Bridge) -> None
     status, word, found = parts(bridge.http.get("/readyz"))
     assert (status, word, found["database"]) == (503, "not ready", "schema is old")
     change_schema(bridge.database, f"{tables.REVISION}9")
+    bridge.clock.forward(1)
     assert bridge.http.get("/readyz").status_code == 200
+
+
+@pytest.mark.both_databases
+def test_however_often_it_is_asked_the_database_is_asked_one_statement_a_second(bridge: Bridge) -> None:
+    assert bridge.http.get("/readyz").status_code == 200
+    asked = list[str]()
+    with hearing(asked.append):
+        for _ in range(50):
+            assert bridge.http.get("/readyz").status_code == 200
+        assert asked == []
+        bridge.clock.forward(1)
+        for _ in range(50):
+            assert bridge.http.get("/readyz").status_code == 200
+    assert len([one for one in asked if not one.startswith(("BEGIN", "COMMIT"))]) == 1
+
+
+def test_a_schema_that_goes_away_is_old_and_one_that_comes_back_is_ready(bridge: Bridge) -> None:
+    assert bridge.http.get("/readyz").status_code == 200
+    for renaming in ("alembic_version RENAME TO away", "away RENAME TO alembic_version"):
+        with bridge.database.writing() as tx:
+            tx.execute(text(f"ALTER TABLE {renaming}"))
+        for _ in range(2):
+            bridge.clock.forward(1)
+            answer = bridge.http.get("/readyz")
+        assert answer.json["parts"]["database"] == ("schema is old" if "TO away" in renaming else "ok")
 
 
 def test_without_keys_that_may_sign_it_is_not_ready(bridge: Bridge) -> None:

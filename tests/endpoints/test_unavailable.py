@@ -102,6 +102,7 @@ def test_a_postgresql_that_is_stopped_is_503_and_serves_again_when_it_is_back(
     assert (ready.status_code, ready.json["parts"]["database"]) == (503, "does not answer")
     own_postgresql.start()
     assert bridge.exchange(assertion).status_code == 200
+    bridge.clock.forward(1)
     assert bridge.http.get("/readyz").status_code == 200
     assert bridge.exchange(taken).json["error_uri"].endswith("assertion_replayed")
 

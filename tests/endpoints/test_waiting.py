@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 from conftest import APP_ORIGIN, OFFLINE, Bridge
+from loading import until
 
 from bridge.dynamic.allowance import BURST
-from bridge.store.database import CONTENDED
 from bridge.waiting import MustWait, never_on_this_thread
 
 
@@ -31,6 +31,11 @@ def on_the_loop(work: Any) -> Any:
     thread.start()
     thread.join(timeout=30)
     return answers[0]
+
+
+def reads_on_the_loop(bridge: Bridge, access_token: str) -> bool:
+    answer = on_the_loop(lambda: bridge.userinfo(access_token))
+    return not isinstance(answer, MustWait) and answer.status_code == 200
 
 
 def test_an_exchange_waits_for_keys_and_profiles_on_another_thread_and_is_whole_then(bridge: Bridge) -> None:
@@ -70,14 +75,13 @@ def test_another_writer_is_waited_for_on_another_thread_and_what_reads_goes_on(b
         began = time.monotonic()
         assert isinstance(on_the_loop(lambda: bridge.refresh(answer["refresh_token"])), MustWait)
         assert time.monotonic() - began < 1
-        time.sleep(CONTENDED)  # for as long the loop asks for nothing at all
-        assert on_the_loop(lambda: bridge.userinfo(answer["access_token"])).status_code == 200
+        until(lambda: reads_on_the_loop(bridge, answer["access_token"]))  # it asks for nothing at all at first
         with ThreadPoolExecutor(1) as pool:
             waiting = pool.submit(bridge.refresh, answer["refresh_token"])
             time.sleep(0.1)
             other.execute("ROLLBACK")
             assert waiting.result(timeout=10).status_code == 200
-    time.sleep(CONTENDED)
+    until(lambda: reads_on_the_loop(bridge, answer["access_token"]))
     assert on_the_loop(lambda: bridge.refresh(token)).status_code == 200
 
 

@@ -13,7 +13,8 @@ from pathlib import Path
 import pytest
 from loading import Device, until
 from not_tested import leave_out
-from standalone import Standalone, at_once, standalone, tree_of, watched
+from served import tree_of
+from standalone import Standalone, at_once, standalone, watched
 
 DOCUMENTS = ("/jwks", "/healthz", "/.well-known/openid-configuration")
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]

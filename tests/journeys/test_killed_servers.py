@@ -12,8 +12,7 @@ from databases import Databases
 from instances import Instance, running_instances
 from loading import Device, until
 from postgres import PostgresServer
-from served import command_for, free_port
-from test_servers import workers_of
+from served import command_for, free_port, workers_of
 
 from bridge.emulator import RunningEmulator
 

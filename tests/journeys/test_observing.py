@@ -5,7 +5,8 @@ import json
 import os
 import re
 import signal
-import time
+import socket
+import struct
 from collections.abc import Mapping
 from contextlib import ExitStack
 from pathlib import Path
@@ -15,9 +16,10 @@ from urllib.parse import urlencode
 from urllib.request import Request, urlopen
 
 import pytest
+from loading import until
 from prometheus_client.parser import text_string_to_metric_families
-from served import Command, command_for, free_port
-from test_servers import SERVERS, other_server, workers_of
+from served import Command, command_for, free_port, workers_of
+from test_servers import SERVERS, other_server
 
 from bridge.emulator import RunningEmulator
 from bridge.metrics.folder import folder_of_a_server
@@ -98,18 +100,11 @@ def workers_that_answer(url: str) -> float:
     return value(scrape(url), "workers")
 
 
-def wait_until(what: Any) -> None:
-    give_up_at = time.monotonic() + 60
-    while not what():
-        assert time.monotonic() < give_up_at
-        time.sleep(0.05)
-
-
 def test_every_worker_tells_what_all_have_counted_and_a_dead_one_takes_nothing_along(
     command: Command, dynamic: RunningEmulator, port: int, url: str
 ) -> None:
     with command.serving("--port", str(port), "--workers", "2", url=url) as server:
-        wait_until(lambda: workers_that_answer(url) == 2)
+        until(lambda: workers_that_answer(url) == 2, within=60)
         for _ in range(20):
             assert exchange(url, command, dynamic)[0] == 200
         assert exchange(url, command, dynamic, subject_token="x")[0] == 400
@@ -124,8 +119,10 @@ def test_every_worker_tells_what_all_have_counted_and_a_dead_one_takes_nothing_a
         killed = workers_of(server.pid)
         for worker in killed:
             os.kill(worker, signal.SIGKILL)
-            wait_until(lambda gone=worker: gone not in workers_of(server.pid) and len(workers_of(server.pid)) == 2)
-            wait_until(lambda: workers_that_answer(url) == 2)
+            until(
+                lambda gone=worker: gone not in workers_of(server.pid) and len(workers_of(server.pid)) == 2, within=60
+            )
+            until(lambda: workers_that_answer(url) == 2, within=60)
         after = counters(scrape(url))
         assert not [key for key, number in before.items() if after.get(key, 0) < number], "no counter goes back"
         assert exchange(url, command, dynamic)[0] == 200
@@ -176,6 +173,49 @@ def test_each_request_is_one_line_of_json_with_the_id_that_the_answer_has(
     assert all(line["ms"] > 0 and line["peer"] == "127.0.0.1" for line in found.values())
 
 
+def post_that_waits(port: int, body: bytes = b"grant") -> socket.socket:
+    """A connection on which a hundred bytes were promised, and only these came."""
+    wire = socket.create_connection(("127.0.0.1", port), timeout=30)
+    wire.sendall(b"POST /token HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\n" + body)
+    return wire
+
+
+def test_bodies_that_never_come_are_no_failures_of_ours_and_took_none_of_our_time(
+    command: Command, port: int, url: str
+) -> None:
+    with command.serving("--port", str(port), "--workers", "1", url=url), ExitStack() as held:
+        wires = [held.enter_context(post_that_waits(port)) for _ in range(10)]
+        for wire in wires:
+            assert wire.recv(4096).startswith(b"HTTP/1.1 408 ")
+        found = scrape(url)
+    assert value(found, "requests_total", endpoint="token", status="408") == 10
+    assert value(found, "token_requests_total", grant_type="other", outcome="refused") == 10
+    assert not any(
+        value(found, "token_requests_total", grant_type="other", outcome=o) for o in ("failed", "unavailable")
+    )
+    assert value(found, "request_seconds_bucket", endpoint="token", le="1.0") == 10
+
+
+@pytest.mark.parametrize("gone", ["closed", "reset"])
+def test_who_goes_away_in_the_middle_of_a_body_leaves_a_line_and_a_count_and_nothing_else(
+    command: Command, port: int, url: str, gone: str
+) -> None:
+    with command.serving("--port", str(port), "--workers", "1", url=url):
+        for _ in range(20):
+            with post_that_waits(port) as wire:
+                if gone == "reset":
+                    wire.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        assert ask(url, "/jwks")[0] == 200
+        until(lambda: command.log().count('"status": 499') >= 20)
+        found = scrape(url)
+    serving, *lines = command.log().splitlines()
+    assert serving.startswith("Serving ")
+    told = [line for line in map(json.loads, lines) if line["event"] == "request"]
+    assert [line["status"] for line in told if line["endpoint"] == "token"] == [499] * 20
+    assert value(found, "requests_total", endpoint="token", status="499") == 20
+    assert value(found, "token_requests_total", grant_type="other", outcome="refused") == 20
+
+
 def test_before_it_stops_it_says_so_and_goes_on_answering_until_it_is_told_again(
     command: Command, port: int, url: str
 ) -> None:
@@ -184,7 +224,7 @@ def test_before_it_stops_it_says_so_and_goes_on_answering_until_it_is_told_again
         parts = json.loads(ask(url, "/readyz")[1])["parts"]
         assert (parts["server"], parts["background"], parts["signing keys"]) == ("ok", "ok", "ok")
         server.send_signal(signal.SIGTERM)
-        wait_until(lambda: ask(url, "/readyz")[0] == 503)
+        until(lambda: ask(url, "/readyz")[0] == 503, within=60)
         assert json.loads(ask(url, "/readyz")[1])["parts"]["server"] == "stopping"
         assert ask(url, "/jwks")[0] == ask(url, "/healthz")[0] == 200
         server.send_signal(signal.SIGTERM)  # whoever asks again is in a hurry
@@ -247,8 +287,8 @@ def test_every_rule_speaks_of_metrics_and_labels_that_there_are(
 ) -> None:
     with command.serving("--port", str(port), "--workers", "1", url=url):
         assert exchange(url, command, dynamic)[0] == 200
-        wait_until(lambda: value(scrape(url), "workers") == 1)
-        wait_until(lambda: any("upstream_keys_fetched" in name for name, _ in scrape(url)))
+        until(lambda: value(scrape(url), "workers") == 1, within=60)
+        until(lambda: any("upstream_keys_fetched" in name for name, _ in scrape(url)), within=60)
         found = [(name, dict(labels)) for name, labels in scrape(url)]
     for alert, expression in rules().items():
         selectors = re.findall(r"\b(oidc_bridge_\w+)(?:\{([^}]*)\})?", expression)

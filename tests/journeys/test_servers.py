@@ -16,7 +16,7 @@ from threading import Thread
 from urllib.request import urlopen
 
 import pytest
-from served import Command, clean_environment, command_for, free_port, wait_until_ready
+from served import Command, clean_environment, command_for, free_port, wait_until_ready, workers_of
 from tls import self_signed
 
 from bridge.emulator import NewWallet, RunningEmulator
@@ -227,18 +227,6 @@ def exchange_small(port: int, command: Command, token: str) -> None:
     connection.request("POST", "/token", body, {"Content-Type": "application/x-www-form-urlencoded"})
     assert connection.getresponse().read()
     connection.close()
-
-
-def workers_of(parent: int) -> list[int]:
-    """The processes that answer."""
-    found = []
-    for entry in Path("/proc").glob("[0-9]*"):
-        with suppress(OSError):
-            fields = (entry / "stat").read_text().rpartition(")")[2].split()
-            command = (entry / "cmdline").read_bytes()
-            if int(fields[1]) == parent and fields[0] != "Z" and b"spawn_main" in command:
-                found.append(int(entry.name))
-    return found
 
 
 @pytest.mark.parametrize("server", ["gunicorn", "serve"])

@@ -4,7 +4,6 @@ import os
 import signal
 import subprocess
 from collections import Counter
-from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
@@ -12,7 +11,7 @@ from pathlib import Path
 
 import pytest
 import requests
-from served import Command, command_for, free_port
+from served import Command, command_for, free_port, tree_of
 
 from bridge.emulator import RunningEmulator
 from bridge.model import TOKEN_EXCHANGE
@@ -88,11 +87,6 @@ def test_what_was_taken_before_a_kill_is_not_taken_again_after_it(site: Site) ->
 
 
 def _kill(server: subprocess.Popen[str]) -> None:
-    for pid in [server.pid, *_children(server.pid)]:
+    for pid in tree_of(server.pid):
         os.kill(pid, signal.SIGKILL)
     server.wait()
-
-
-def _children(pid: int) -> Sequence[int]:
-    listed = subprocess.run(["ps", "-o", "pid=", "--ppid", str(pid)], capture_output=True, text=True, check=False)
-    return [int(child) for child in listed.stdout.split()]

@@ -14,7 +14,7 @@ import pytest
 from conftest import Bridge
 from databases import rows
 from pgbouncer import SERVER_CONNECTIONS
-from sqlalchemy import make_url
+from sqlalchemy import make_url, select
 
 from bridge.errors import Unavailable
 from bridge.model import Assertion, Client, Environment, Identity
@@ -124,7 +124,8 @@ def test_who_waits_too_long_in_the_queue_is_told_to_come_again(database: Databas
         with pytest.raises(Unavailable, match="NoAnswerInTime"), database.reading():
             pass
         assert ANSWER_TIMEOUT <= monotonic() - began < ANSWER_TIMEOUT + 2
-    assert database.is_alive()
+    with database.reading() as tx:
+        tx.execute(select(1))
 
 
 def test_of_many_exchanges_at_once_one_takes_the_assertion(make_bridge: Callable[..., Bridge], url: str) -> None:

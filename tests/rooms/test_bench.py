@@ -16,6 +16,7 @@ from bench import BenchFailed
 from bench.cases import Case
 from bench.load import Connection, get
 from bench.rounds import Figures
+from bench.slow import BARS_MS, Waits, as_document
 from bench.stage import staged
 from bench.usage import cpu_seconds, is_measurable
 
@@ -44,6 +45,7 @@ def test_a_quick_run_measures_every_case(tmp_path: Path) -> None:
         assert case["p50_ms"] <= case["p99_ms"]
         assert name in done.stdout
     assert all(figures["cases"][name]["share_percent"] < 100 for name in EXCHANGES)
+    assert figures["slow_dynamic"] == {}, "the full run alone waits for it"
     assert figures["memory"]["exchanges"] == 300
     assert figures["memory"]["before_kib"] > 0
     assert figures["memory"]["growth_kib"] < 4096  # threads warm up; the full run shows whether it is flat
@@ -128,6 +130,14 @@ def test_the_share_compares_neighbouring_blocks() -> None:
     assert figures.share_percent == 50
     assert figures.requests_per_second == 5
     assert figures.latency_ms(50) == pytest.approx(200)
+
+
+def test_a_program_reads_the_figures_of_a_slow_dynamic_too() -> None:
+    waits = Waits({"discovery": [0.01] * 100, "health": [0.02] * 100, "refresh": [0.03] * 100})
+    told = as_document([("SQLite", waits)])["SQLite"]
+    assert {name: one["asked_for_ms"] for name, one in told.items()} == BARS_MS
+    assert [one["p99_ms"] for one in told.values()] == pytest.approx([10, 20, 30])
+    assert {one["requests"] for one in told.values()} == {100}
 
 
 def at_work_in(folder: Path) -> list[int]:

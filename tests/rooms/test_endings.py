@@ -10,6 +10,7 @@ import pytest
 from families import APP, ENVIRONMENT, IDENTITY, NOW, SUB
 from sqlalchemy import text
 
+from bridge.clock import CLOCKS_DIFFER
 from bridge.delivery.deliver import Delivery
 from bridge.delivery.rest import CloseRest
 from bridge.delivery.turns import Turns
@@ -21,7 +22,6 @@ from bridge.lifecycle.closing import BATCH, Ending, end_session
 from bridge.lifecycle.disclosure import as_document, record_of
 from bridge.lifecycle.dynamic_sessions import MOST_JUDGED, Revocation, end_revoked, whom_to_ask_about
 from bridge.lifecycle.endings import (
-    CLOCKS_DIFFER,
     close_rest,
     delete_user,
     disconnect,

@@ -7,13 +7,13 @@ from test_config import faults, faulty, read
 
 from bridge.clock import system_clock
 from bridge.config.settings import DEFAULT_LIMITS
-from bridge.ratelimit import NAMES, RateLimits
+from bridge.ratelimit import RateLimits
 
 DEFAULT = dict(DEFAULT_LIMITS)
 
 
 def test_every_limit_has_a_default() -> None:
-    assert tuple(DEFAULT_LIMITS) == NAMES
+    assert tuple(DEFAULT_LIMITS) == ("source", "failures", "client", "user", "webhooks", "signins")
     assert read().limits == DEFAULT
 
 

@@ -1,11 +1,16 @@
 """The outbox on both databases: claims, leases, what fails, what is given up, and what an operator may do."""
 
 import pytest
+from conftest import HeldClock
 from families import NOW
 
 from bridge.delivery import pace
-from bridge.store import Database, outbox, receivers
-from bridge.store.dead_letters import Chosen, counts, drop, letters, retry
+from bridge.delivery.carriers import Result, Verdict
+from bridge.delivery.deliver import Delivery
+from bridge.delivery.turns import Turns
+from bridge.history import AuditEntry
+from bridge.store import Database, Tx, outbox, receivers
+from bridge.store.dead_letters import Chosen, backlog, drop, letters, retry
 from bridge.store.outbox import Claimed, Kind, Lane, Message
 from bridge.store.sweep import sweep
 
@@ -34,6 +39,11 @@ def due(database: Database, now: int = NOW) -> list[Lane]:
 def fail(database: Database, name: str = LANE.name, *, failures: int = 1, retry_at: int = NOW + 5) -> int:
     with database.writing() as tx:
         return receivers.failed(tx, name, "status 500", NOW, failures=failures, retry_at=retry_at)
+
+
+def waiting_and_dead(tx: Tx) -> tuple[int, int]:
+    found = backlog(tx)
+    return found.waiting, found.dead
 
 
 def test_a_message_that_is_claimed_is_nobody_elses_until_its_lease_ends(database: Database) -> None:
@@ -140,7 +150,7 @@ def test_old_messages_are_given_up_by_the_batch_and_not_those_that_are_being_sen
         assert len(outbox.bury_old(tx, LANE, "away", NOW, before=NOW - 50, limit=3)) == 3
         assert len(outbox.bury_old(tx, LANE, "away", NOW, before=NOW - 50, limit=3)) == 1
         assert outbox.bury_old(tx, LANE, "away", NOW, before=NOW - 50, limit=3) == []
-        assert counts(tx) == (2, 4)
+        assert waiting_and_dead(tx) == (2, 4)
 
 
 def test_a_dead_letter_is_not_sent_until_an_operator_tries_again(database: Database) -> None:
@@ -169,7 +179,7 @@ def test_an_operator_chooses_by_id_by_receiver_or_by_death_and_never_what_is_bei
         assert retry(tx, Chosen(ids=(sent.message_id,)), NOW) == 0
         assert [one.receiver for one in drop(tx, Chosen(receiver="other"))] == ["other"] * 2
         assert drop(tx, Chosen(ids=(sent.message_id,), dead=True)) == []
-        assert counts(tx) == (1, 1)
+        assert waiting_and_dead(tx) == (1, 1)
 
 
 def test_a_client_that_is_named_like_another_kinds_receiver_has_a_health_of_its_own(database: Database) -> None:
@@ -195,7 +205,7 @@ def test_dead_letters_are_forgotten_with_the_audit_log(database: Database) -> No
     assert sweep(database, NOW + 86400, audit_retention=86400)["outbox"] == 0
     assert sweep(database, NOW + 86401, audit_retention=86400)["outbox"] == 1
     with database.reading() as tx:
-        assert counts(tx) == (1, 0)
+        assert waiting_and_dead(tx) == (1, 0)
 
 
 @pytest.mark.parametrize("longest", [pace.PROBES, pace.ALONE])
@@ -213,3 +223,29 @@ def test_a_refusal_is_tried_for_hours_and_what_fails_alone_for_days(backend: str
 
     assert 2 * 3600 < spent(pace.REFUSALS) < 3 * 3600
     assert 2.9 * 86400 < spent(pace.ATTEMPTS) < 3.3 * 86400
+
+
+class Refusing:
+    """A carrier whose receiver will not have anything."""
+
+    def carry(self, message: Message, now: int) -> Result:
+        return Result(Verdict.REFUSED, "status 400")
+
+    def entry(self, message: Message, *, delivered: bool, attempts: int, error: str, now: int) -> AuditEntry | None:
+        return None
+
+
+def test_a_clock_that_was_set_back_costs_a_message_one_attempt_however_many_processes_notice(
+    database: Database,
+) -> None:
+    clock = HeldClock(NOW + 3600)
+    put(database, now=clock())
+    processes = [
+        Delivery(Turns(database), {Kind.BACKCHANNEL_LOGOUT: Refusing()}, clock) for _ in range(pace.REFUSALS + 4)
+    ]
+    for hour in (NOW + 3600, NOW, NOW - 3600):
+        clock.now = hour
+        for process in processes:
+            process.run(once=True)
+    (message,) = claim(database, clock() + 3600)
+    assert message.attempts == 4, "one at each hour, and this one"

@@ -6,8 +6,9 @@ from collections.abc import Callable
 import pytest
 from conftest import HeldClock
 
+from bridge.config.settings import DEFAULT_LIMITS
 from bridge.errors import Refused
-from bridge.ratelimit import NAMES, RateLimits, source_of
+from bridge.ratelimit import RateLimits, source_of
 from bridge.ratelimit.windows import MOST, Windows
 from bridge.reasons import Reason
 
@@ -16,7 +17,7 @@ ENVIRONMENT = "1a1a1a1a-1a1a-4a1a-8a1a-1a1a1a1a1a1a"
 
 @pytest.fixture
 def limits(clock: HeldClock) -> RateLimits:
-    return RateLimits(dict.fromkeys(NAMES, "2/minute"), sources_known=True, clock=clock)
+    return RateLimits(dict.fromkeys(DEFAULT_LIMITS, "2/minute"), sources_known=True, clock=clock)
 
 
 def refused(count: Callable[..., None], *who: str) -> Refused | None:
