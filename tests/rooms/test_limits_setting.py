@@ -13,7 +13,7 @@ DEFAULT = dict(DEFAULT_LIMITS)
 
 
 def test_every_limit_has_a_default() -> None:
-    assert tuple(DEFAULT_LIMITS) == ("source", "failures", "client", "user", "webhooks")
+    assert tuple(DEFAULT_LIMITS) == ("source", "failures", "client", "user", "webhooks", "signins")
     assert read().limits == DEFAULT
 
 
