@@ -49,7 +49,8 @@ class RsgiDoor:
 
     def __rsgi_init__(self, loop: asyncio.AbstractEventLoop) -> None:
         """Called once, on the thread of the loop."""
-        from granian.rsgi import ProtocolClosed  # noqa: PLC0415 - loaded by now; other servers do without
+        # Loaded by now; what serves by another server does without.
+        from granian.rsgi import ProtocolClosed  # type: ignore[attr-defined]  # noqa: PLC0415
 
         self._broken_off = (ProtocolClosed,)
         self._loop = loop
