@@ -65,9 +65,10 @@ class RsgiDoor:
 
     def __rsgi_init__(self, loop: asyncio.AbstractEventLoop) -> None:
         """Called once, on the thread of the loop."""
-        from granian._granian import RSGIProtocolClosed  # noqa: PLC0415 - loaded by now; other servers do without
+        # Loaded by now; what serves by another server does without.
+        from granian.rsgi import ProtocolClosed  # type: ignore[attr-defined]  # noqa: PLC0415
 
-        self._broken_off = (RSGIProtocolClosed,)
+        self._broken_off = (ProtocolClosed,)
         self._loop = loop
         sys.setswitchinterval(_SWITCH_INTERVAL)
         never_on_this_thread()
