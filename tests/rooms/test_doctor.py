@@ -116,7 +116,7 @@ def test_a_mend_is_a_command_or_tells_where_the_client_is_declared(config: Confi
         ({"secret_keys": ("a", "b", "c")}, ADVICE, "3 secret keys are in use"),
         ({"audit_retention": 86400}, ADVICE, "audit entries are kept for less than 30 days"),
         ({"proxies": 0}, WARNING, "nobody knows where requests come from"),
-        ({"limits": {"user": "600/minute"}}, WARNING, "source, failures, client, webhooks: not limited"),
+        ({"limits": {"user": "600/minute"}}, WARNING, "source, failures, client, webhooks, signins: not limited"),
         ({"session_absolute_ttl": 100 * 86400}, ADVICE, "browsers stay signed in for more than 90 days"),
     ],
 )
