@@ -1,6 +1,7 @@
 """BRIDGE_LIMITS: what an operator may write, and what it means."""
 
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from test_config import faults, faulty, read
@@ -10,6 +11,11 @@ from bridge.config.settings import DEFAULT_LIMITS
 from bridge.ratelimit import RateLimits
 
 DEFAULT = dict(DEFAULT_LIMITS)
+
+
+@pytest.fixture(autouse=True)
+def in_an_empty_folder(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.chdir(tmp_path)
 
 
 def test_every_limit_has_a_default() -> None:
