@@ -7,9 +7,9 @@ import pytest
 from not_tested import only_when_asked
 
 at_every_point = pytest.mark.parametrize(
-    "stride", [5, pytest.param(1, marks=[pytest.mark.slow, pytest.mark.timeout(600)])]
+    "stride", [10, pytest.param(1, marks=[pytest.mark.slow, pytest.mark.timeout(600)])]
 )
-"""For kills: each point is tried where there is time, and every fifth one in `make test`."""
+"""For kills: each point is tried where there is time, and every tenth one in `make test`."""
 
 
 def pytest_configure(config: pytest.Config) -> None:

@@ -180,6 +180,7 @@ def post_that_waits(port: int, body: bytes = b"grant") -> socket.socket:
     return wire
 
 
+@pytest.mark.slow  # they are waited for ten seconds
 def test_bodies_that_never_come_are_no_failures_of_ours_and_took_none_of_our_time(
     command: Command, port: int, url: str
 ) -> None:
@@ -208,7 +209,7 @@ def test_who_goes_away_in_the_middle_of_a_body_leaves_a_line_and_a_count_and_not
         assert ask(url, "/jwks")[0] == 200
         until(lambda: command.log().count('"status": 499') >= 20)
         found = scrape(url)
-    serving, *lines = command.log().splitlines()
+        serving, *lines = command.log().splitlines()
     assert serving.startswith("Serving ")
     told = [line for line in map(json.loads, lines) if line["event"] == "request"]
     assert [line["status"] for line in told if line["endpoint"] == "token"] == [499] * 20
