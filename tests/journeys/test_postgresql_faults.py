@@ -109,7 +109,7 @@ def test_while_postgresql_is_away_there_is_503_in_time_and_afterwards_all_is_as_
     assert settled - ended < LONGEST, "recovered by itself"
     assert max(one.took for one in heard) < LONGEST
     assert max(onlooker.taken) < 1
-    assert len(onlooker.taken) > 100
+    assert len(onlooker.taken) > 20, "it looked all the while"
     _nothing_is_lost(devices)
 
 
