@@ -3,9 +3,11 @@
 import base64
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from joserfc import jws, jwt
@@ -294,3 +296,19 @@ def test_keys_and_claims_stay_out_of_reprs(alg: str) -> None:
     assert not [name for name in (" key=", "payload=", "signature=", "signing_input=") if name in shown]
     assert "demo@example.com" not in shown
     assert "d" not in signer.public_jwk
+
+
+def test_the_signature_of_es256_has_one_length_and_so_one_spelling() -> None:
+    genuine = jose.parse(SIGNERS["ES256"].sign({"sub": "s"}, "JWT"))
+    r, s = genuine.signature[:32], genuine.signature[32:]
+    key = SIGNERS["ES256"].verification
+    assert key.verifies(genuine)
+    for signature in (
+        r + b"\0" + s,
+        r + s + b"\0",
+        r + s[:-1],
+        r,
+        b"",
+        encode_dss_signature(*map(int.from_bytes, (r, s))),
+    ):
+        assert not key.verifies(replace(genuine, signature=signature))
